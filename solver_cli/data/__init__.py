@@ -1,0 +1,1 @@
+"""Data layers: one file a kind; importing this package registers them all."""

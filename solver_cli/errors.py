@@ -1,0 +1,66 @@
+"""What can go wrong, as exceptions whose text is the one line that the user sees.
+
+    Error                a line: `file:line:column: layer 'x' (Type): what, expected, remedy`
+      ConfigError        a solver or net text, or settings that do not go together
+      DataError          a data source: database, record, HDF5 file, image, list, mean file
+      SnapshotError      weights, solver states, snapshots: their files and what is in them
+      DeviceError        a GPU that was asked for and is not there
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Where:
+    """A place in a text file: `file:line:column`, lines and columns counted from 1."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class Error(Exception):
+    """An error that the user can act on.
+
+    `where` is its place; whoever raises it without one may name the offending `field` (dotted, from the layer or the
+    solver on, such as `convolution_param.kernel_size`), from which the place is found further up.
+    """
+
+    def __init__(self, message: str, where: Where | None = None, field: str | None = None):
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.field = field
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class ConfigError(Error):
+    """A solver or net that cannot be read, built or run as it is written."""
+
+
+class DataError(Error):
+    """A data source that is missing, broken, or does not hold what the net expects."""
+
+
+class SnapshotError(Error):
+    """A weights file, solver state or snapshot that cannot be read, written or used here."""
+
+
+class DeviceError(Error):
+    """A device that was asked for and cannot be had."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'Slice'?)` for the known name that is nearest to `name`, or nothing."""
+    folded = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    return f" (did you mean '{folded[close[0]]}'?)" if close else ""

@@ -1,0 +1,96 @@
+"""Fillers: how a learned blob starts. Random numbers come from the generator that is passed in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from solver_cli.caffe_pb2 import FillerParameter
+from solver_cli.errors import ConfigError, nearest
+
+Filler = Callable[[Tensor, FillerParameter, torch.Generator], None]
+
+
+def filled(filler: FillerParameter, *shape: int) -> nn.Parameter:
+    """A learned blob of `shape` that remembers its filler; the net fills it once it is built (see `fill`)."""
+    if filler.type not in FILLERS:
+        raise ConfigError(f"unknown filler type '{filler.type}'{nearest(filler.type, FILLERS)}")
+    blob = nn.Parameter(torch.empty(shape))
+    blob.filler = filler
+    return blob
+
+
+@torch.no_grad()
+def fill(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """Fill `blob` (on the generator's device) as `filler` says. Raises ConfigError."""
+    if filler.type not in FILLERS:
+        raise ConfigError(f"unknown filler type '{filler.type}'{nearest(filler.type, FILLERS)}")
+    if filler.sparse != -1 and filler.type != "gaussian":
+        raise ConfigError(f"filler '{filler.type}' knows no sparse: only gaussian does")
+    if blob.numel():
+        FILLERS[filler.type](blob, filler, generator)
+
+
+def fan(blob: Tensor, filler: FillerParameter) -> float:
+    """n of xavier and msra: count / shape[0] (FAN_IN), count / shape[1] (FAN_OUT; count for one axis), or their mean."""
+    fan_in = blob.numel() / blob.shape[0] if blob.dim() else 1
+    fan_out = blob.numel() / blob.shape[1] if blob.dim() > 1 else blob.numel()
+    if filler.variance_norm == FillerParameter.FAN_OUT:
+        return fan_out
+    return (fan_in + fan_out) / 2 if filler.variance_norm == FillerParameter.AVERAGE else fan_in
+
+
+def constant(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """Every value is `value`."""
+    blob.fill_(filler.value)
+
+
+def uniform(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """U(min, max)"""
+    blob.uniform_(filler.min, filler.max, generator=generator)
+
+
+def gaussian(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """N(mean, std); with `sparse`, each value is kept with probability sparse / shape[0] and 0 otherwise."""
+    blob.normal_(filler.mean, filler.std, generator=generator)
+    if filler.sparse < -1:
+        raise ConfigError(f"sparse must be -1 or more, not {filler.sparse}")
+    if filler.sparse >= 0:
+        keep = torch.full_like(blob, min(1.0, filler.sparse / blob.shape[0]))
+        blob.mul_(torch.bernoulli(keep, generator=generator))
+
+
+def positive_unitball(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """U(0, 1), each slice along axis 0 divided by its sum."""
+    rows = blob.uniform_(0, 1, generator=generator).view(blob.shape[0], -1)
+    rows.div_(rows.sum(1, keepdim=True))
+
+
+def xavier(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """U(-a, a), a = sqrt(3 / n), n from `fan`."""
+    a = math.sqrt(3 / fan(blob, filler))
+    blob.uniform_(-a, a, generator=generator)
+
+
+def msra(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """N(0, sqrt(2 / n)), n from `fan`."""
+    blob.normal_(0, math.sqrt(2 / fan(blob, filler)), generator=generator)
+
+
+def bilinear(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """Each plane is the outer product of the triangle 1 - |x / f - c| with itself: a Deconvolution that interpolates."""
+    if blob.dim() != 4 or blob.shape[2] != blob.shape[3]:
+        raise ConfigError(f"filler 'bilinear' needs four axes and square planes, not {tuple(blob.shape)}")
+    size = blob.shape[3]
+    f = math.ceil(size / 2)
+    c = (size - 1) / (2 * f)
+    triangle = 1 - (torch.arange(size, dtype=torch.float64) / f - c).abs()
+    blob.copy_(torch.outer(triangle, triangle).expand_as(blob))
+
+
+FILLERS: dict[str, Filler] = {
+    f.__name__: f for f in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear)
+}
