@@ -19,7 +19,7 @@ def filled(filler: FillerParameter, *shape: int) -> nn.Parameter:
     if filler.type not in FILLERS:
         raise ConfigError(f"unknown filler type '{filler.type}'{nearest(filler.type, FILLERS)}")
     blob = nn.Parameter(torch.empty(shape))
-    blob.filler = filler
+    blob.filler = filler  # type: ignore[attr-defined]
     return blob
 
 

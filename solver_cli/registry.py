@@ -7,8 +7,8 @@ A layer is written once, in its family's file, and named there:
         return (shift + scale * x) ** power
 
 A function takes its bottoms and, as keyword-only arguments, the fields of its message that it uses. A class is built with
-(message, bottom shapes) and called with its bottoms. Both may ask, keyword-only, for `num_tops` or for another message of the
-layer by its field's name (`loss_param`).
+(message, bottom shapes) and called with its bottoms. Both may ask, keyword-only, for `num_tops` or for another message of
+the layer by its field's name (`loss_param`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,64 @@
+"""Caffe's log lines: `I0210 13:39:22.381027 25210 solver.cpp:204] message`, to stderr.
+
+Everything logs through `logging.getLogger("solver_cli")`; `extra={"site": ...}` carries the place in Caffe's source that log
+parsers know the line by. Nothing is printed unless a program installs a handler, as the commands do with `to_stderr`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+
+import numpy as np
+
+logger = logging.getLogger("solver_cli")
+logger.setLevel(logging.INFO)
+
+
+def info(site: str, message: str) -> None:
+    """One INFO line; `site` is Caffe's file:line."""
+    logger.info(message, extra={"site": site})
+
+
+def warning(site: str, message: str) -> None:
+    """One WARNING line."""
+    logger.warning(message, extra={"site": site})
+
+
+def error(site: str, message: str) -> None:
+    """One ERROR line."""
+    logger.error(message, extra={"site": site})
+
+
+def number(value: float) -> str:
+    """A float32 as C++ streams print it: six significant digits, trailing zeros dropped."""
+    value = float(np.float32(value))
+    return f"{value:g}"
+
+
+class GlogFormatter(logging.Formatter):
+    """Level letter, month and day (no year: the scripts that parse these logs predate it), time, thread, site."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.localtime(record.created)
+        stamp = time.strftime("%m%d %H:%M:%S", moment)
+        micro = int(record.created % 1 * 1e6)
+        site = getattr(record, "site", f"{record.filename}:{record.lineno}")
+        return f"{record.levelname[0]}{stamp}.{micro:06d} {threading.get_native_id()} {site}] {record.getMessage()}"
+
+
+class StderrHandler(logging.Handler):
+    """Writes to whatever sys.stderr is now; the progress bar, if one is drawn, steps aside (see `progress`)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+
+
+def to_stderr(handler: logging.Handler | None = None) -> None:
+    """Print the log to stderr from now on, through `handler` if one is given."""
+    handler = handler or StderrHandler()
+    handler.setFormatter(GlogFormatter())
+    logger.handlers[:] = [handler]
+    logger.propagate = False

@@ -1,0 +1,331 @@
+"""Net: a flat plan of layers over a dict of named blobs, in one phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from solver_cli import log, prototxt
+from solver_cli.caffe_pb2 import BlobProto, LayerParameter, NetParameter, ParamSpec, Phase
+from solver_cli.data.source import Source
+from solver_cli.errors import ConfigError, Error
+from solver_cli.fillers import fill
+from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
+from solver_cli.plan import Learned, Node, Planner, as_tuple, backward_needs, describe, shape_string
+
+Observer = Callable[[Node, list[Tensor], tuple[Tensor, ...]], None]
+
+
+class Net(nn.Module):
+    """A Caffe net in one state (phase, level, stages), as a module.
+
+    `nodes`         the layers in order, Split layers included
+    `params`        {layer name: its learned tensors in Caffe's blob order}
+    `learned`       every distinct learned blob once, in the net's order
+    `inputs`        {top of an Input layer: its shape}
+    `sources`       {layer name: its data source}
+    `outputs`       the blobs that no layer reads, in alphabetical order
+    `loss_weights`  {blob: its weight in the loss}, where it has one
+    """
+
+    def __init__(self, spec: NetSpec, *, device: torch.device | str = "cpu", seed: int | None = None):
+        """Build the net of `spec` in its state. `seed` makes fillers, dropout and data repeatable. Raises Error."""
+        super().__init__()
+        self.param = spec.param
+        self.name = spec.param.name
+        self.phase = Phase.Name(spec.param.state.phase)
+        self.device = torch.device(device)
+        self.generator = torch.Generator()
+        if seed is None:
+            self.generator.seed()
+        else:
+            self.generator.manual_seed(seed)
+        layers = filter_layers(spec)
+        text = prototxt.to_text(describe(spec.param, layers)).rstrip()
+        log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
+        planner = Planner(spec.param.state.phase, np.random.default_rng(self.generator.initial_seed() % 2**63))
+        self.nodes: list[Node] = []
+        self.learned: list[Learned] = []
+        self._named: dict[str, Learned] = {}
+        self.layers = nn.ModuleList()
+        self.observer: Observer | None = None  # called after each layer with (node, bottoms, tops)
+        try:
+            for layer in insert_splits(layers):
+                node = planner.add(layer)
+                self.nodes.append(node)
+                self._learn(node)
+        except BaseException:
+            self.close()
+            raise
+        self.train(spec.param.state.phase == Phase.Value("TRAIN"))
+        self.outputs = sorted(planner.available)
+        self.blob_shapes = planner.shapes
+        self._log_needs()
+        self.to(self.device)
+
+    @classmethod
+    def from_text(cls, text: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
+        """Build a net from its text. `options`: device, seed. Raises ConfigError with line and column."""
+        return cls(_in_state(parse_net(text), phase, level, stages), **options)
+
+    @classmethod
+    def from_file(cls, path: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
+        """Build a net from the file `path`. `options`: device, seed. Raises ConfigError with file, line and column."""
+        return cls(_in_state(read_net(path), phase, level, stages), **options)
+
+    # -- learned blobs ----------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> dict[str, list[Tensor]]:
+        """{layer name: its learned tensors}, for layers that have any. A blob shared in another shape is a detached view."""
+        result: dict[str, list[Tensor]] = {}
+        for node in self.nodes:
+            if node.learned:
+                result.setdefault(node.name, node.blobs())
+        return result
+
+    def _learn(self, node: Node) -> None:
+        """Give the node's learned blobs memory and values, or another layer's where `param { name }` says so."""
+        module = node.module
+        if module is None:
+            return
+        self.layers.append(module)
+        if len(node.param.param) > len(node.blob_names):
+            found, taken = len(node.param.param), len(node.blob_names)
+            node.spec.fail(f"has {found} param entries for {taken} learned blobs: take out the rest", "param")
+        for index, name in enumerate(node.blob_names):
+            meta = module.get_parameter(name)
+            spec = self._param_spec(node, index, statistic=not meta.requires_grad)
+            learned = self._named.get(spec.name) if spec.name else None
+            if learned is None:
+                learned = Learned(self._materialise(node, index, meta), node, index, spec)
+                self.learned.append(learned)
+                if spec.name:
+                    self._named[spec.name] = learned
+            else:
+                _check_shared(node, index, spec, learned, meta)
+            learned.blob.requires_grad_(meta.requires_grad and (learned.lr_mult != 0 or self.param.force_backward))
+            node.learned.append(learned)
+            _install(node, index, tuple(meta.shape))
+
+    def _param_spec(self, node: Node, index: int, statistic: bool) -> ParamSpec:
+        """The blob's ParamSpec. Statistics (BatchNorm's) are no learned values: their rate is 0 and may not be another."""
+        params = node.param.param
+        if not statistic:
+            return params[index] if index < len(params) else ParamSpec()
+        if index >= len(params):
+            params.add(lr_mult=0)
+        elif not params[index].HasField("lr_mult") or params[index].lr_mult != 0:
+            node.spec.fail(
+                f"blob {index} holds statistics, which are not learned: write lr_mult: 0 or leave param out",
+                f"param[{index}].lr_mult",
+            )
+        return params[index]
+
+    def _materialise(self, node: Node, index: int, meta: nn.Parameter) -> nn.Parameter:
+        """Memory for a blob, with the values of the text's `blobs` or of its filler."""
+        blob = torch.zeros(meta.shape)
+        try:
+            if index < len(node.param.blobs):
+                blob.copy_(torch.from_numpy(_array(node.param.blobs[index])).reshape(meta.shape))
+            elif filler := getattr(meta, "filler", None):
+                fill(blob, filler, self.generator)
+        except ConfigError as error:
+            raise node.spec.locate(error) from None
+        return nn.Parameter(blob)
+
+    def share_with(self, other: Net) -> None:
+        """Use `other`'s learned blobs in the layers of the same name. Raises ConfigError where they do not fit."""
+        mine: dict[str, Node] = {}
+        for node in self.nodes:
+            mine.setdefault(node.name, node)
+        for theirs in other.nodes:
+            if theirs.name not in mine:
+                continue
+            node = mine[theirs.name]
+            if len(node.learned) != len(theirs.learned):
+                node.spec.fail(f"has {len(node.learned)} learned blobs, the train net's layer {len(theirs.learned)}")
+            for index, (learned, blob) in enumerate(zip(node.learned, theirs.blobs(), strict=True)):
+                wanted, found = node.blob_shapes[index], tuple(blob.shape)
+                if wanted != found:
+                    node.spec.fail(
+                        f"cannot share blob {index} with the train net's: its shape is {shape_string(found)}, "
+                        f"here {shape_string(wanted)} is wanted"
+                    )
+                learned.blob = theirs.learned[index].blob
+        for node in self.nodes:
+            for index, shape in enumerate(node.blob_shapes):
+                _install(node, index, shape)
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def forward(self, inputs: Mapping[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the layers in order; return the weighted loss and every named blob.
+
+        `inputs`: tensors for the tops of Input and data layers; tops that are left out come from their data source.
+        Raises Error that names the layer, its place and what it met.
+        """
+        blobs = dict(inputs) if inputs is not None else {}
+        blobs.update(self.next_batch(blobs))
+        loss = torch.zeros((), device=self.device)
+        node = None
+        try:
+            for node in self.nodes:
+                if node.run is None:
+                    if self.observer:
+                        self.observer(node, [], tuple(blobs[name] for name in node.tops))
+                    continue
+                bottoms = [blobs[name] for name in node.bottoms]
+                if node.param.propagate_down and not self.param.force_backward:
+                    bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.param.propagate_down, strict=True)]
+                tops = as_tuple(node.run(*bottoms))
+                for name, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):
+                    if name:
+                        blobs[name] = top  # an in-place layer rebinds its bottom's name
+                    if weight:
+                        loss = loss + (weight * top if top.dim() == 0 else weight * top.sum())
+                if self.observer:
+                    self.observer(node, bottoms, tops)
+        except torch.OutOfMemoryError:
+            raise
+        except Error as error:
+            raise node.spec.locate(error) if node else error from None
+        except (RuntimeError, IndexError) as error:
+            if node is None:
+                raise
+            shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)
+            node.spec.fail(f"failed on bottoms of shape {shapes}: {str(error).splitlines()[0]}")
+        return loss, blobs
+
+    def next_batch(self, given: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """One batch of every data layer whose tops are not `given`, on the net's device; zeros for Input layers."""
+        given = given or {}
+        batch: dict[str, Tensor] = {}
+        for node in self.nodes:
+            if node.run is not None or all(top in given for top in node.tops):
+                continue
+            try:
+                tensors = node.source.next_batch() if node.source else map(torch.zeros, node.shapes)
+            except Error as error:
+                raise node.spec.locate(error) from None
+            batch.update({top: t.to(self.device, non_blocking=True) for top, t in zip(node.tops, tensors, strict=True)})
+        return {name: tensor for name, tensor in batch.items() if name not in given}
+
+    def outputs_of(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The output blobs among `blobs`, in the order in which they are shown."""
+        return {name: blobs[name] for name in self.outputs}
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """{layer name: its data source}"""
+        return {node.name: node.source for node in self.nodes if node.source is not None}
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """{top: shape} of the Input layers."""
+        entries = (n for n in self.nodes if n.run is None and n.source is None)
+        return {top: shape for n in entries for top, shape in zip(n.tops, n.shapes, strict=True)}
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """{blob: its weight in the loss}, for blobs that have one."""
+        return {t: w for node in self.nodes for t, w in zip(node.tops, node.loss_weights, strict=True) if w}
+
+    def train(self, mode: bool = True) -> Net:
+        """The phase is the net's for good; a layer with a `phase` of its own keeps that."""
+        self.training = mode
+        return self
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Net:
+        """Also move the random generator of layers that draw, and views of shared blobs, with the net."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        probe = fn(torch.zeros(0))
+        self.device = probe.device
+        drawing = [m for m in self.modules() if hasattr(type(m), "generator")]
+        if drawing:
+            generator = torch.Generator(self.device)
+            generator.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
+            for module in drawing:
+                module.generator = generator  # type: ignore[assignment]
+        return self
+
+    def close(self) -> None:
+        """Give back the files and threads of the data layers."""
+        for node in self.nodes:
+            if node.source is not None:
+                node.source.close()
+
+    def _log_needs(self) -> None:
+        needs = backward_needs(self.nodes, self.param.force_backward)
+        for node, (need, _) in reversed(list(zip(self.nodes, needs, strict=True))):
+            verb = ("net.cpp:200", "needs") if need else ("net.cpp:202", "does not need")
+            log.info(verb[0], f"{node.name} {verb[1]} backward computation.")
+        for blob in self.outputs:
+            log.info("net.cpp:244", f"This network produces output {blob}")
+        log.info("net.cpp:257", "Network initialization done.")
+
+    def to_message(self) -> NetParameter:
+        """Name and layers with their settings, without blobs: what a weights file says of the net."""
+        message = NetParameter(name=self.name)
+        for node in self.nodes:
+            layer = LayerParameter()
+            layer.CopyFrom(node.param)
+            layer.ClearField("blobs")
+            message.layer.append(layer)
+        return message
+
+
+def _in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> NetSpec:
+    """The spec with the state that the caller names; stages add to the text's own."""
+    wanted = state(phase, level, stages)
+    return spec.with_state(wanted, wanted if not spec.param.state.stage else state(phase, level))
+
+
+def _check_shared(node: Node, index: int, spec: ParamSpec, owner: Learned, meta: nn.Parameter) -> None:
+    """Whether a layer may share `owner`'s blob: the shapes (with PERMISSIVE the counts), then the multipliers.
+
+    A sharing layer may set a multiplier that its owner leaves unset; two different explicit values are refused.
+    """
+    log.info(
+        "net.cpp:514", f"Sharing parameters '{spec.name}' owned by layer '{owner.node.name}', param index {owner.index}"
+    )
+    wanted, found = tuple(meta.shape), tuple(owner.blob.shape)
+    permissive = spec.share_mode == ParamSpec.PERMISSIVE
+    if wanted != found and not (permissive and owner.blob.numel() == meta.numel()):
+        node.spec.fail(
+            f"cannot share param '{spec.name}' of layer '{owner.node.name}': its shape is {shape_string(found)}, here "
+            f"{shape_string(wanted)} is wanted" + ("" if permissive else " (share_mode: PERMISSIVE takes equal counts)"),
+            f"param[{index}]",
+        )
+    merged = ParamSpec()
+    merged.CopyFrom(owner.spec)
+    for multiplier in ("lr_mult", "decay_mult"):
+        if not spec.HasField(multiplier):
+            continue
+        value, owned = getattr(spec, multiplier), getattr(owner.spec, multiplier)
+        if owner.spec.HasField(multiplier) and value != owned:
+            node.spec.fail(
+                f"shared param '{spec.name}' has {multiplier} {value:g} here and {owned:g} in layer '{owner.node.name}'",
+                f"param[{index}].{multiplier}",
+            )
+        setattr(merged, multiplier, value)
+    owner.spec = merged
+
+
+def _array(blob: BlobProto) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.array(blob.double_data or blob.data, dtype=np.float32)
+
+
+def _install(node: Node, index: int, shape: tuple[int, ...]) -> None:
+    """Let the module hold its learned blob; in another shape, a view made anew in every pass so that gradients reach it."""
+    assert node.module is not None
+    path, _, leaf = node.blob_names[index].rpartition(".")
+    holder, learned = node.module.get_submodule(path), node.learned[index]
+    if tuple(learned.blob.shape) == shape:
+        setattr(holder, leaf, learned.blob)
+    elif holder._parameters.pop(leaf, None) is not None:
+        node.module.register_forward_pre_hook(lambda *_: setattr(holder, leaf, learned.blob.view(shape)))

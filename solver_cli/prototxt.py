@@ -1,0 +1,223 @@
+"""Text format <-> messages, with the place of every field, so that any later error can name file:line:column."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from google.protobuf import text_format
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from solver_cli.errors import ConfigError, Where, nearest
+
+M = TypeVar("M", bound=Message)
+
+
+@dataclass
+class Place:
+    """Where a field stands, and where the fields inside it stand, by name, in the order of the file."""
+
+    line: int = 0
+    column: int = 0
+    children: dict[str, list[Place]] = field(default_factory=dict)
+
+    def find(self, path: str | None) -> Place:
+        """The place of a field like `convolution_param.kernel_size` or `top[1]`; of the innermost field there is."""
+        here = self
+        for step in path.split(".") if path else ():
+            name, _, index = step.partition("[")
+            places = here.children.get(name, [])
+            at = int(index[:-1]) if index else 0
+            if at >= len(places):
+                break
+            here = places[at]
+        return here
+
+    def where(self, file: str, path: str | None = None) -> Where:
+        """The place of the field `path` in `file`."""
+        place = self.find(path)
+        return Where(file, place.line, place.column)
+
+
+def read(path: str, message_type: type[M], what: str) -> tuple[M, Place]:
+    """Read the text file `path` into a message. `what` it should be ("solver", "net") is named when it is missing."""
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read {what} file: {error.strerror}", Where(path)) from None
+    if b"\0" in raw:
+        raise ConfigError(f"this is a binary file, not the text of a {what}", Where(path))
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:  # comments in other encodings; field values stay readable
+        text = raw.decode("latin-1")
+    return parse(text, message_type, path)
+
+
+def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Place]:
+    """Parse `text`; return the message and the tree of its fields' places. Raises ConfigError."""
+    message = message_type()
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        raise _explained(error, text, message.DESCRIPTOR, file) from None
+    place = places(text)
+    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]
+    if missing:
+        path, _, name = missing[0].rpartition(".")
+        raise ConfigError(f"required field '{name}' is missing here", place.where(file, path))
+    return message, place
+
+
+def to_text(message: Message) -> str:
+    """The message in text format, as Caffe prints it: fields in the order of their numbers."""
+    return text_format.MessageToString(message)
+
+
+def set_field(message: Message, path: str, text: str) -> None:
+    """Set one field, `momentum` or `train_state.level`, from text; a repeated field takes values separated by commas.
+
+    Raises ConfigError that names the field, what was found and what was expected.
+    """
+    *parents, name = path.split(".")
+    target = message
+    for step in parents:
+        _known_field(target.DESCRIPTOR, step)
+        if target.DESCRIPTOR.fields_by_name[step].message_type is None:
+            raise ConfigError(f"--set {path}: '{step}' has no fields inside it")
+        target = getattr(target, step)
+        if not isinstance(target, Message):
+            raise ConfigError(f"--set {path}: '{step}' is repeated; only fields of single messages can be set")
+    _known_field(target.DESCRIPTOR, name)
+    target.ClearField(name)
+    kind = target.DESCRIPTOR.fields_by_name[name]
+    quote = kind.cpp_type == FieldDescriptor.CPPTYPE_STRING
+    values = text.split(",") if hasattr(getattr(target, name), "append") else [text]
+    for value in values:
+        literal = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if quote else value
+        try:
+            text_format.Merge(f"{name}: {literal}" if kind.message_type is None else f"{name} {{ {value} }}", target)
+        except text_format.ParseError as error:
+            raise ConfigError(f"--set {path}={text}: {_plain(str(error))}") from None
+
+
+def _known_field(descriptor: Any, name: str) -> None:
+    if name not in descriptor.fields_by_name:
+        raise ConfigError(f"{descriptor.name} has no field '{name}'{nearest(name, descriptor.fields_by_name)}")
+
+
+# -- places ---------------------------------------------------------------------------------------------------------
+
+_TOKEN = re.compile(
+    r"""(?P<skip>\s+|\#[^\n]*)|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|[{}<>\[\]:;,-]|[^\s{}<>\[\]:;,#"'-][^\s{}<>\[\]:;,#"']*"""
+)
+Token = tuple[str, int, int]  # text, line, column
+_OPEN = {"{": "}", "<": ">"}
+
+
+def places(text: str) -> Place:
+    """The places of all fields of `text`, which must be well formed."""
+    return _fields(deque(_tokens(text)), Place(1, 1), None)
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    """Everything but white space and comments."""
+    line, start = 1, 0
+    for match in _TOKEN.finditer(text):
+        token = match.group()
+        if match.lastgroup != "skip":
+            yield token, line, match.start() - start + 1
+        breaks = token.count("\n")
+        if breaks:
+            line += breaks
+            start = match.start() + token.rindex("\n") + 1
+
+
+def _fields(tokens: deque[Token], inside: Place, close: str | None) -> Place:
+    """Put the places of the fields up to the token `close` under `inside`."""
+    while tokens:
+        name, line, column = tokens.popleft()
+        if name == close:
+            break
+        if name in ",;":
+            continue
+        found = inside.children.setdefault(name, [])
+        if tokens[0][0] == ":":
+            tokens.popleft()
+        if tokens[0][0] != "[":
+            found.append(_value(tokens, Place(line, column)))
+            continue
+        tokens.popleft()
+        while (token := tokens[0])[0] != "]":
+            if token[0] == ",":
+                tokens.popleft()
+            else:
+                found.append(_value(tokens, Place(token[1], token[2])))
+        tokens.popleft()
+    return inside
+
+
+def _value(tokens: deque[Token], place: Place) -> Place:
+    """Step over one value, a message, a number or strings side by side; its fields come under `place`."""
+    token = tokens.popleft()[0]
+    if token in _OPEN:
+        return _fields(tokens, place, _OPEN[token])
+    if token == "-":
+        tokens.popleft()
+    while token[0] in "\"'" and tokens and tokens[0][0][0] in "\"'":
+        tokens.popleft()
+    return place
+
+
+# -- errors ---------------------------------------------------------------------------------------------------------
+
+
+def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -> ConfigError:
+    """The parser's error as one line of ours, with the nearest name or the remedy where it is known."""
+    message = _plain(str(error))
+    where = Where(file, error.GetLine() or 1, error.GetColumn() or 1)
+    if match := re.search(r'Message type "caffe\.([\w.]+)" has no field named "([^"]*)"', message):
+        descriptor = _message_named(root, match[1])
+        near = nearest(match[2], descriptor.fields_by_name) if descriptor else ""
+        return ConfigError(f"{match[1]} has no field '{match[2]}'{near}", where)
+    if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
+        values = _enum_values(root, match[1])
+        return ConfigError(f"'{match[2]}' is no {match[1]}: expected {', '.join(values)}{nearest(match[2], values)}", where)
+    if message.startswith('Expected "}"'):
+        return ConfigError("the file ends inside a message: a '}' is missing", _unclosed(text, where))
+    if match := re.search(r'"caffe\.([\w.]+)" should not have multiple "(\w+)" fields', message):
+        return ConfigError(f"field '{match[2]}' of {match[1]} is set twice: it takes one value", where)
+    return ConfigError(message, where)
+
+
+def _plain(message: str) -> str:
+    """The parser's words without its own place and quotation of the line."""
+    message = re.sub(r"^\d+:\d+ : ", "", message)
+    message = re.sub(r"^'.*?': (?=[A-Z])", "", message, flags=re.S)
+    return " ".join(message.split()).replace("missing ending quote: ", "without its closing quote: ")
+
+
+def _unclosed(text: str, fallback: Where) -> Where:
+    """The place of the innermost message that is still open at the end of `text`."""
+    stack: list[tuple[int, int]] = []
+    for token, line, column in _tokens(text):
+        if token in _OPEN:
+            stack.append((line, column))
+        elif token in ("}", ">") and stack:
+            stack.pop()
+    return Where(fallback.file, *stack[-1]) if stack else fallback
+
+
+def _message_named(root: Any, name: str) -> Any:
+    return root.file.message_types_by_name.get(name)
+
+
+def _enum_values(root: Any, name: str) -> list[str]:
+    outer, _, inner = name.rpartition(".")
+    scope = root.file.message_types_by_name[outer] if outer else root.file
+    return list(scope.enum_types_by_name[inner].values_by_name)
