@@ -1,0 +1,309 @@
+"""Losses, and Accuracy. All but the elementwise ones see their scores as (outer, classes, inner), cut at the class axis."""
+
+from __future__ import annotations
+
+import math
+from math import prod
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from solver_cli.caffe_pb2 import HingeLossParameter, InfogainLossParameter, LossParameter
+from solver_cli.errors import ConfigError, DataError
+from solver_cli.layers.common import Shape, canonical_axis, shape_of
+from solver_cli.registry import layer
+
+FLT_MIN = 1.1754943508222875e-38  # SoftmaxWithLoss counts no probability as less, so no loss exceeds 87.3365
+LOG_THRESHOLD = 1e-20  # the same for InfogainLoss and MultinomialLogisticLoss
+NO_LABEL = -(2**31)
+
+
+class _Held(torch.autograd.Function):
+    """x held between two bounds, with the gradient of x alone: Caffe bounds what it reports, not what it learns from."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, low: float, high: float) -> Tensor:
+        return x.clamp(low, high)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        return grad, None, None
+
+
+def _held(x: Tensor, low: float = -math.inf, high: float = math.inf) -> Tensor:
+    return cast(Tensor, _Held.apply(x, low, high))  # type: ignore[no-untyped-call]
+
+
+class _Labels(NamedTuple):
+    """Class labels as integers (outer, inner), the number of classes, and the label that does not count."""
+
+    labels: Tensor
+    classes: int
+    ignored: int | None
+
+    @property
+    def valid(self) -> Tensor | None:
+        """Which labels count; None: all."""
+        return None if self.ignored is None else self.labels != self.ignored
+
+
+def _labels(scores: Tensor, labels: Tensor, axis: int, ignored: int | None) -> _Labels:
+    """The labels that belong to the scores' classes along `axis`. Raises ConfigError, and DataError for one out of range."""
+    shape = shape_of(scores)
+    outer, classes, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    if labels.numel() != outer * inner:
+        raise ConfigError(
+            f"{labels.numel()} labels, of shape {shape_of(labels)}, for scores of shape {shape} with the classes along axis "
+            f"{axis}: one label for each of {outer} x {inner} positions is needed",
+            field="bottom[1]",
+        )
+    index = labels.long()
+    if index.device.type == "cpu" and not torch.compiler.is_compiling():  # elsewhere this would wait for the device
+        _check_range(index, classes, ignored)
+    return _Labels(index.reshape(outer, inner), classes, ignored)
+
+
+def _check_range(index: Tensor, classes: int, ignored: int | None) -> None:
+    wrong = (index < 0) | (index >= classes)
+    if ignored is not None:
+        wrong &= index != ignored
+    if wrong.any():
+        first = tuple(wrong.nonzero()[0].tolist())
+        raise DataError(
+            f"label {int(index[first])} of item {first[0] if first else 0} of the batch (at {first}) is not in "
+            f"0..{classes - 1}: there are {classes} classes"
+        )
+
+
+def _ignored(loss_param: LossParameter) -> int | None:
+    return loss_param.ignore_label if loss_param.HasField("ignore_label") else None
+
+
+def _same_batch(*bottoms: Tensor) -> None:
+    """Refuse bottoms whose first axes differ."""
+    first, *rest = map(shape_of, bottoms)
+    for i, shape in enumerate(rest, 1):
+        if not first or shape[:1] != first[:1]:
+            raise ConfigError(
+                f"bottom 0 of shape {first} and bottom {i} of shape {shape} must agree in axis 0, the batch",
+                field=f"bottom[{i}]",
+            )
+
+
+def _legacy_shape(x: Tensor, bottom: int) -> Shape:
+    """The shape as num, channels, height, width: missing axes are 1."""
+    if x.dim() > 4:
+        raise ConfigError(
+            f"bottom {bottom} of shape {shape_of(x)} has more than the four axes that this layer takes",
+            field=f"bottom[{bottom}]",
+        )
+    return shape_of(x) + (1,) * (4 - x.dim())
+
+
+def _one_label_each(labels: Tensor, bottom: int = 1) -> None:
+    """Refuse labels that are not one value for each item of the batch."""
+    shape = _legacy_shape(labels, bottom)
+    if prod(shape[1:]) != 1:
+        raise ConfigError(
+            f"bottom {bottom} of shape {shape_of(labels)} must hold one label for each item, in axis 0",
+            field=f"bottom[{bottom}]",
+        )
+
+
+def _mode(loss_param: LossParameter, default: int) -> int:
+    """The normalization mode; the old `normalize` counts where `normalization` is not given."""
+    if loss_param.HasField("normalization"):
+        return loss_param.normalization
+    if loss_param.HasField("normalize"):
+        return LossParameter.VALID if loss_param.normalize else LossParameter.BATCH_SIZE
+    return default
+
+
+def _normalizer(mode: int, outer: int, inner: int, valid: Tensor | None) -> Tensor | int:
+    """What a sum of losses is divided by, at least 1; a tensor where it depends on the labels."""
+    if mode == LossParameter.VALID and valid is not None:
+        return valid.sum().clamp(min=1)
+    if mode in (LossParameter.VALID, LossParameter.FULL):
+        return max(1, outer * inner)
+    return max(1, outer) if mode == LossParameter.BATCH_SIZE else 1
+
+
+@layer("SoftmaxWithLoss", param="softmax_param", bottoms=2, loss=True)
+def softmax_with_loss(x: Tensor, labels: Tensor, *, axis: int, loss_param: LossParameter) -> Tensor:
+    """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
+    axis = canonical_axis(axis, x, "softmax_param.axis")
+    _same_batch(x, labels)
+    target = _labels(x, labels, axis, _ignored(loss_param))
+    outer, inner = target.labels.shape
+    scores = x.reshape(outer, target.classes, inner)
+    ignore_index = NO_LABEL if target.ignored is None else target.ignored
+    losses = F.nll_loss(scores.log_softmax(1), target.labels, ignore_index=ignore_index, reduction="none")
+    mode = _mode(loss_param, LossParameter.VALID)
+    return _held(losses, high=-math.log(FLT_MIN)).sum() / _normalizer(mode, outer, inner, target.valid)
+
+
+@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+class InfogainLoss(nn.Module):
+    """top 0 = mean of -sum_k H[label, k] log softmax(bottom 0)[k], top 1 = the softmax; H is bottom 2 or from `source`."""
+
+    matrix: Tensor | None
+
+    def __init__(self, param: InfogainLossParameter, shapes: list[Shape], *, loss_param: LossParameter, num_tops: int):
+        super().__init__()
+        if loss_param.HasField("normalize"):
+            raise ConfigError("InfogainLoss does not know normalize: give normalization", field="loss_param.normalize")
+        self.axis = canonical_axis(param.axis, shapes[0], "infogain_loss_param.axis")
+        self.loss_param = loss_param
+        self.num_tops = num_tops
+        self.register_buffer("matrix", _read_matrix(param) if len(shapes) == 2 else None, persistent=False)
+
+    def forward(self, x: Tensor, labels: Tensor, matrix: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
+        _same_batch(x, labels)
+        target = _labels(x, labels, self.axis, _ignored(self.loss_param))
+        outer, inner = target.labels.shape
+        logs = x.reshape(outer, target.classes, inner).log_softmax(1)
+        gains = self._gains(target, matrix, x)
+        total = -(gains * _held(logs, low=math.log(LOG_THRESHOLD))).sum()
+        loss = total / _normalizer(_mode(self.loss_param, LossParameter.VALID), outer, inner, target.valid)
+        return (loss, logs.detach().exp().reshape(x.shape)) if self.num_tops == 2 else loss
+
+    def _gains(self, target: _Labels, matrix: Tensor | None, x: Tensor) -> Tensor:
+        """H[label, k] as (outer, k, inner), 0 where the label does not count."""
+        matrix = self.matrix if matrix is None else matrix.detach()
+        assert matrix is not None
+        classes = target.classes
+        if matrix.numel() != classes**2:
+            raise ConfigError(
+                f"the infogain matrix of shape {shape_of(matrix)} is not {classes} x {classes}, the classes of scores of "
+                f"shape {shape_of(x)} along axis {self.axis}",
+                field="infogain_loss_param" if self.matrix is not None else "bottom[2]",
+            )
+        rows = matrix.to(x).reshape(classes, classes)
+        valid = target.valid
+        if valid is None:
+            return rows[target.labels].transpose(1, 2)
+        return (rows[target.labels.where(valid, 0)] * valid.unsqueeze(2)).transpose(1, 2)
+
+
+def _read_matrix(param: InfogainLossParameter) -> Tensor:
+    if not param.HasField("source"):
+        raise ConfigError("the infogain matrix is missing: give it as bottom 2 or as source", field="infogain_loss_param")
+    from solver_cli.formats import blobproto
+
+    return torch.from_numpy(blobproto.read(param.source))
+
+
+@layer("MultinomialLogisticLoss", param=None, bottoms=2, loss=True)
+def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
+    """top = mean of -log bottom 0[label], bottom 0 being probabilities"""
+    _same_batch(x, labels)
+    _legacy_shape(x, 0)
+    _one_label_each(labels)
+    scores = x.reshape(x.shape[0], -1)
+    index = _labels(scores, labels, 1, None).labels
+    return -_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0]
+
+
+@layer("HingeLoss", bottoms=2, loss=True)
+def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
+    """top = 1 / N sum of max(0, 1 - y bottom 0), or of its square, y = 1 for the label's class, -1 for the others"""
+    _same_batch(x, labels)
+    _legacy_shape(x, 0)
+    scores = x.reshape(x.shape[0], -1)
+    index = _labels(scores, labels, 1, None).labels
+    margins = (1 + scores * torch.ones_like(scores).scatter_(1, index, -1)).relu()
+    if norm == HingeLossParameter.L2:
+        margins = margins.square()
+    return margins.sum() / x.shape[0]
+
+
+@layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True)
+def sigmoid_cross_entropy_loss(x: Tensor, target: Tensor, *, loss_param: LossParameter) -> Tensor:
+    """top = 1 / N sum of -(t log p + (1 - t) log(1 - p)), p = sigmoid(bottom 0), t = bottom 1, any value"""
+    _same_batch(x, target)
+    if x.numel() != target.numel():
+        raise ConfigError(
+            f"bottom 0 of shape {shape_of(x)} and bottom 1 of shape {shape_of(target)} must have equal counts",
+            field="bottom[1]",
+        )
+    target = target.detach().reshape(x.shape)
+    ignored = _ignored(loss_param)
+    valid = None if ignored is None else target.trunc() != ignored
+    total = F.binary_cross_entropy_with_logits(x, target, None if valid is None else valid.to(x.dtype), reduction="sum")
+    mode = _mode(loss_param, LossParameter.BATCH_SIZE)
+    return total / _normalizer(mode, x.shape[0], prod(x.shape[1:]), valid)
+
+
+@layer("EuclideanLoss", param=None, bottoms=2, loss=True)
+def euclidean_loss(x: Tensor, target: Tensor) -> Tensor:
+    """top = 1 / 2N sum of (bottom 0 - bottom 1)^2"""
+    _same_batch(x, target)
+    if prod(_legacy_shape(x, 0)) != prod(_legacy_shape(target, 1)):
+        raise ConfigError(
+            f"bottom 0 of shape {shape_of(x)} and bottom 1 of shape {shape_of(target)} must have equal counts behind axis 0",
+            field="bottom[1]",
+        )
+    return F.mse_loss(x, target.reshape(x.shape), reduction="sum") / (2 * x.shape[0])
+
+
+class _Distance(torch.autograd.Function):
+    """|x| of each row, whose gradient is Caffe's x / (|x| + 1e-4), finite at 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        distance = x.square().sum(1).sqrt()
+        ctx.save_for_backward(x, distance)
+        return distance
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        x, distance = ctx.saved_tensors
+        return cast(Tensor, x * (grad / (distance + 1e-4)).unsqueeze(1))
+
+
+@layer("ContrastiveLoss", bottoms=3, loss=True)
+def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, *, margin: float, legacy_version: bool) -> Tensor:
+    """top = 1 / 2N sum of d^2 where similar, else of max(margin - d, 0)^2 (legacy: max(margin - d^2, 0)), d = |a - b|"""
+    _same_batch(a, b, similar)
+    _one_label_each(similar, 2)
+    if _legacy_shape(a, 0)[1:] != _legacy_shape(b, 1)[1:] or prod(_legacy_shape(a, 0)[2:]) != 1:
+        raise ConfigError(
+            f"bottom 0 of shape {shape_of(a)} and bottom 1 of shape {shape_of(b)} must be equal and (N, C): one "
+            "vector for each item",
+            field="bottom[1]",
+        )
+    diff = (a.reshape(b.shape) - b).reshape(a.shape[0], -1)
+    squares = diff.square().sum(1)
+    distance = cast(Tensor, _Distance.apply(diff))  # type: ignore[no-untyped-call]
+    apart = (margin - squares).relu() if legacy_version else (margin - distance).relu().square()
+    return torch.where(similar.reshape(-1).trunc() != 0, squares, apart).sum() / (2 * a.shape[0])
+
+
+@layer("Accuracy", bottoms=2, tops=(1, 2))
+def accuracy(
+    x: Tensor, labels: Tensor, *, top_k: int, axis: int, ignore_label: int | None, num_tops: int
+) -> Tensor | tuple[Tensor, Tensor]:
+    """top 0 = share of labels whose score is among the top_k, an equal rival counting as better; top 1 = by class"""
+    axis = canonical_axis(axis, x, "accuracy_param.axis")
+    target = _labels(x, labels, axis, ignore_label)
+    if top_k > target.classes:
+        raise ConfigError(
+            f"top_k {top_k} is more than the {target.classes} classes along axis {axis} of scores of shape {shape_of(x)}",
+            field="accuracy_param.top_k",
+        )
+    scores = x.detach().reshape(target.labels.shape[0], target.classes, -1)
+    valid = torch.ones_like(target.labels, dtype=torch.bool) if target.valid is None else target.valid
+    index = target.labels.where(valid, 0)
+    rivals = (scores >= scores.gather(1, index.unsqueeze(1))).sum(1) - 1
+    hits = (rivals < top_k) & valid
+    share = (hits.sum() / valid.sum().clamp(min=1)).to(x.dtype)
+    if num_tops == 1:
+        return share
+    return share, _by_class(hits, index, x, target.classes) / _by_class(valid, index, x, target.classes).clamp(min=1)
+
+
+def _by_class(counted: Tensor, index: Tensor, x: Tensor, classes: int) -> Tensor:
+    """How many of `counted` are true, for each class."""
+    return x.new_zeros(classes).scatter_add_(0, index.reshape(-1), counted.reshape(-1).to(x.dtype))

@@ -1,0 +1,167 @@
+"""Elementwise layers: one bottom, one top of its shape."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from solver_cli.caffe_pb2 import DropoutParameter, FillerParameter, PReLUParameter
+from solver_cli.errors import ConfigError
+from solver_cli.fillers import filled
+from solver_cli.registry import layer
+
+
+@layer("AbsVal")
+def abs_val(x: Tensor) -> Tensor:
+    """top = |bottom|, with derivative 0 at 0"""
+    return x.abs()
+
+
+@layer("BNLL")
+def bnll(x: Tensor) -> Tensor:
+    """top = log(1 + e^bottom)"""
+    return F.softplus(x)
+
+
+@layer("Clip")
+def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
+    """top = bottom, held between min and max; the gradient passes at the bounds themselves"""
+    if (min is None) != (max is None):
+        given, missing = ("max", "min") if min is None else ("min", "max")
+        raise ConfigError(f"{given} is given but not {missing}: give both bounds", field=f"clip_param.{given}")
+    low, high = min or 0.0, max or 0.0
+    return x.clamp(low, high) if low <= high else torch.full_like(x, low)  # where torch would give the upper bound
+
+
+@layer("Dropout")
+class Dropout(nn.Module):
+    """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom."""
+
+    generator: torch.Generator | None = None
+
+    def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
+        super().__init__()
+        self.ratio = param.dropout_ratio
+        if not 0 <= self.ratio <= 1:
+            raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.ratio == 0 or x.is_meta:
+            return x.view_as(x)
+        keep = 1 - self.ratio
+        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+
+
+@layer("ELU")
+def elu(x: Tensor, *, alpha: float) -> Tensor:
+    """top = bottom where it is positive, else alpha * (e^bottom - 1)"""
+    return F.elu(x, alpha)
+
+
+@layer("Exp")
+def exp(x: Tensor, *, base: float, scale: float, shift: float) -> Tensor:
+    """top = base ^ (shift + scale * bottom); base -1 is e"""
+    log_base = _log_base(base, "exp_param.base")
+    return _linear(x, log_base * scale, log_base * shift).exp()
+
+
+@layer("Log")
+def log(x: Tensor, *, base: float, scale: float, shift: float) -> Tensor:
+    """top = log(shift + scale * bottom) to the base; base -1 is e"""
+    log_base = _log_base(base, "log_param.base")
+    if log_base == 0:
+        raise ConfigError("base 1 has no logarithm: give another base, or -1 for e", field="log_param.base")
+    top = _linear(x, scale, shift).log()
+    return top if log_base == 1 else top / log_base
+
+
+def _log_base(base: float, field: str) -> float:
+    """The natural logarithm of `base`, 1 for -1."""
+    if base == -1:
+        return 1.0
+    if not 0 < base < math.inf:
+        raise ConfigError(f"base must be positive, or -1 for e, not {base:g}", field=field)
+    return math.log(base)
+
+
+def _linear(x: Tensor, scale: float, shift: float) -> Tensor:
+    """shift + scale * x, without the steps that change nothing"""
+    x = x if scale == 1 else x * scale
+    return x if shift == 0 else x + shift
+
+
+@layer("PReLU")
+class PReLU(nn.Module):
+    """top = max(bottom, 0) + slope * min(bottom, 0), slope learned for each index of axis 1, or one if `channel_shared`."""
+
+    def __init__(self, param: PReLUParameter, shapes: list[tuple[int, ...]]):
+        super().__init__()
+        (bottom,) = shapes
+        if not 2 <= len(bottom) <= 4:
+            raise ConfigError(f"PReLU takes 2 to 4 axes, but its bottom is {bottom}: reshape it first")
+        filler = param.filler if param.HasField("filler") else FillerParameter(type="constant", value=0.25)
+        self.slope = filled(filler, *(() if param.channel_shared else bottom[1:2]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.prelu(x, self.slope)
+
+
+@layer("Power")
+def power(x: Tensor, *, power: float, scale: float, shift: float) -> Tensor:
+    """top = (shift + scale * bottom) ^ power"""
+    if power * scale == 0:  # the bottom counts for nothing, not even its NaNs
+        return torch.full_like(x, shift).pow(power)
+    x = _linear(x, scale, shift)
+    if power == 1:
+        return x.view_as(x)
+    return x.square() if power == 2 else cast(Tensor, _Power.apply(x, power))  # type: ignore[no-untyped-call]
+
+
+class _Power(torch.autograd.Function):
+    """x ^ power, whose gradient is Caffe's power * top / x: the derivative but at 0, where it is NaN for positive powers."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, power: float) -> Tensor:
+        top = x.pow(power)
+        ctx.save_for_backward(x, top)
+        ctx.power = power
+        return top
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        x, top = ctx.saved_tensors
+        return grad * (ctx.power * (top / x)), None
+
+
+@layer("ReLU")
+def relu(x: Tensor, *, negative_slope: float) -> Tensor:
+    """top = max(bottom, 0) + negative_slope * min(bottom, 0), with derivative negative_slope at 0"""
+    return F.leaky_relu(x, negative_slope) if negative_slope else F.relu(x)
+
+
+@layer("Sigmoid")
+def sigmoid(x: Tensor) -> Tensor:
+    """top = 1 / (1 + e^-bottom)"""
+    return x.sigmoid()
+
+
+@layer("Swish")
+def swish(x: Tensor, *, beta: float) -> Tensor:
+    """top = bottom * sigmoid(beta * bottom)"""
+    return F.silu(x) if beta == 1 else x * (x * beta).sigmoid()
+
+
+@layer("TanH")
+def tanh(x: Tensor) -> Tensor:
+    """top = the hyperbolic tangent of bottom"""
+    return x.tanh()
+
+
+@layer("Threshold")
+def threshold(x: Tensor, *, threshold: float) -> Tensor:
+    """top = 1 where bottom is greater than the threshold, else 0; no gradient"""
+    return (x > threshold).to(x.dtype)
