@@ -1,14 +1,19 @@
-"""What every data layer is."""
+"""What every data layer is, and what they share: log lines, checks of fields, orders fixed by a seed."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any, Protocol
 
+import numpy as np
+from google.protobuf.message import Message
 from numpy.random import Generator
+from numpy.typing import NDArray
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.errors import ConfigError, DataError
 
 log = logging.getLogger("solver_cli")
 
@@ -29,7 +34,7 @@ class Source(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Position, order and generator state as plain values: enough to go on exactly."""
+        """Position and seed as plain values: enough to go on exactly."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -39,3 +44,66 @@ class Source(Protocol):
     def close(self) -> None:
         """Give back files and threads."""
         ...
+
+
+def say(message: str, site: str) -> None:
+    """Log `message` as Caffe does, with the file and line that its tools look for."""
+    log.info(message, extra={"site": site})
+
+
+def by(shape: Collection[int]) -> str:
+    """`3 x 32 x 40`"""
+    return " x ".join(map(str, shape)) or "a single number"
+
+
+def draw_seed(generator: Generator) -> int:
+    """A seed from which all later draws of a source follow, so that its state is a number and a position."""
+    return int(generator.integers(2**63))
+
+
+def random_words(seed: int, first: int, count: int, each: int) -> NDArray[np.uint64]:
+    """[count, each] random words for the records from number `first` on (splitmix64): the same however they are batched."""
+    x = np.arange(first * each, (first + count) * each, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return (x ^ (x >> np.uint64(31))).reshape(count, each)
+
+
+def shuffled(count: int, *seed: int) -> NDArray[np.int64]:
+    """The numbers below `count` in the random order that `seed` stands for."""
+    return np.random.default_rng(seed).permutation(count)
+
+
+def check_batch_size(param: Message, field: str) -> int:
+    """The batch_size of `param`, which stands in `field`; ConfigError unless it is 1 or more."""
+    size: int = param.batch_size  # type: ignore[attr-defined]
+    if size < 1:
+        raise ConfigError("batch_size must be 1 or more, not 0", field=f"{field}.batch_size")
+    return size
+
+
+def check_source(param: Message, field: str) -> str:
+    """The source of `param`, which stands in `field`; ConfigError if it is not set."""
+    path: str = param.source  # type: ignore[attr-defined]
+    if not path:
+        raise ConfigError("source is not set: it names where the data are", field=f"{field}.source")
+    return path
+
+
+def check_fields(param: Message, field: str, used: Collection[str], idle: Collection[str] = ()) -> None:
+    """Refuse every set field of `param` that is not `used`; one log line for each `idle` one (Caffe accepts them)."""
+    for descriptor, _ in param.ListFields():
+        name = f"{field}.{descriptor.name}"
+        if descriptor.name in idle:
+            log.warning("%s has no effect here", name)
+        elif descriptor.name not in used:
+            raise ConfigError(f"{name} is not supported (supported here: {', '.join(sorted(used))})", field=name)
+
+
+def state_field(state: dict[str, Any], name: str) -> Any:
+    """An entry of a saved state; DataError if the state was not taken from such a source."""
+    if name not in state:
+        raise DataError(
+            f"cannot go on in the data: the saved state has no '{name}' (it holds {', '.join(state) or 'nothing'})"
+        )
+    return state[name]

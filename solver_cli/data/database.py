@@ -1,0 +1,214 @@
+"""Data: records of an LMDB or LevelDB."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import lmdb
+import numpy as np
+import torch
+from google.protobuf.message import DecodeError
+from numpy.random import Generator
+from torch import Tensor
+
+from solver_cli.caffe_pb2 import DataParameter, Datum, LayerParameter
+from solver_cli.data.image import Pool, decode
+from solver_cli.data.source import by, check_batch_size, check_fields, check_source, say, state_field
+from solver_cli.data.transform import Picture, Transform
+from solver_cli.errors import ConfigError, DataError
+from solver_cli.registry import source
+
+FIELD = "data_param"
+FIELDS = ("source", "batch_size", "backend", "prefetch")
+IDLE = (
+    *("rand_skip", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color"),  # of older Caffe; 1.0 ignores them
+    *("threads", "parser_threads", "cache"),  # NVCaffe's, for speed only
+)
+
+Record = tuple[bytes, bytes]
+
+
+class Database(Protocol):
+    """A folder of records in the order of their keys, open to any number of readers at once."""
+
+    def records(self, start: bytes = b"") -> Iterator[Record]:
+        """(key, value) of every record from the key `start` on."""
+        ...
+
+
+class Lmdb:
+    """An LMDB, opened read-only and without locks, so that it may lie on a read-only disk."""
+
+    def __init__(self, path: Path) -> None:
+        if not (path / "data.mdb").is_file():
+            hint = " (a LevelDB, it seems: then leave backend: LMDB out)" if (path / "CURRENT").is_file() else ""
+            raise DataError(f"{path}: not an LMDB, it has no data.mdb{hint}", field=f"{FIELD}.source")
+        try:
+            self._env = lmdb.open(str(path), readonly=True, lock=False, max_spare_txns=4)
+            empty = not self._env.stat()["entries"]
+        except (lmdb.Error, OSError) as error:
+            raise DataError(f"{path}: cannot be opened as an LMDB: {error}", field=f"{FIELD}.source") from None
+        if empty:
+            raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
+
+    def records(self, start: bytes = b"") -> Iterator[Record]:
+        with self._env.begin() as transaction, transaction.cursor() as cursor:
+            if cursor.set_range(start) if start else cursor.first():
+                yield from cursor
+
+
+class LevelDb:
+    """A LevelDB, opened through a folder of links beside copies of its small files.
+
+    Opening one writes to it and locks it, even for reading; this way the original stays as it is, may be read-only, and may
+    be open elsewhere.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import plyvel
+        except ImportError:
+            raise ConfigError(
+                "backend LEVELDB (the default) needs plyvel: pip install 'solver-train[leveldb]'", field=f"{FIELD}.backend"
+            ) from None
+        if not (path / "CURRENT").is_file():
+            hint = " (an LMDB, it seems: then say backend: LMDB)" if (path / "data.mdb").is_file() else ""
+            raise DataError(f"{path}: not a LevelDB, it has no CURRENT{hint}", field=f"{FIELD}.source")
+        folder = tempfile.mkdtemp(prefix="solver-train-leveldb-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        try:
+            mirror(path, Path(folder))
+            self._db = plyvel.DB(folder, create_if_missing=False)
+        except (plyvel.Error, OSError) as error:
+            raise DataError(f"{path}: cannot be opened as a LevelDB: {error}", field=f"{FIELD}.source") from None
+        if next(self.records(), None) is None:
+            raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
+
+    def records(self, start: bytes = b"") -> Iterator[Record]:
+        with self._db.iterator(start=start or None) as records:
+            yield from records
+
+
+def mirror(path: Path, folder: Path) -> None:
+    """Link the tables of the LevelDB in `path` from `folder`, and copy its logs and lists, which opening changes."""
+    for file in path.iterdir():
+        if file.suffix in (".ldb", ".sst"):
+            (folder / file.name).symlink_to(file.resolve())
+        elif file.name == "CURRENT" or file.name.startswith("MANIFEST") or file.suffix == ".log":
+            shutil.copyfile(file, folder / file.name)
+
+
+# LMDB forbids two environments on one path in a process, and train and test nets may read the same one.
+_open: weakref.WeakValueDictionary[tuple[int, str, int], Database] = weakref.WeakValueDictionary()
+
+
+def open_database(backend: int, source: str) -> Database:
+    """The database in the folder `source`; the one that is open already, if it is. Raises ConfigError, DataError."""
+    path = Path(source)
+    if not path.is_dir():
+        found = "is a file, not the folder of a database" if path.exists() else "no such database"
+        raise DataError(f"{path}: {found}", field=f"{FIELD}.source")
+    key = (backend, str(path.resolve()), path.stat().st_ino)
+    database = _open.get(key)
+    if database is None:
+        database = _open[key] = Lmdb(path) if backend == DataParameter.LMDB else LevelDb(path)
+    if backend == DataParameter.LMDB:
+        say(f"Opened lmdb {source}", "db_lmdb.cpp:35")
+    else:
+        say(f"Opened leveldb {source}", "db_leveldb.cpp:18")
+    return database
+
+
+@source("Data", tops=(1, 2))
+class Data:
+    """Records of an LMDB or LevelDB, in the order of their keys, round and round.
+
+    Tops: pictures [N, channels, height, width]; labels [N] if there is a second top. With batch_size 1 the pictures may
+    differ in size.
+    """
+
+    def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
+        param = layer.data_param
+        check_fields(param, FIELD, FIELDS, IDLE)
+        if not param.prefetch:
+            raise ConfigError("prefetch must be 1 or more, not 0", field=f"{FIELD}.prefetch")
+        self._batch_size = check_batch_size(param, FIELD)
+        self._labels = len(layer.top) > 1
+        self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
+        self._path = check_source(param, FIELD)
+        self._database = open_database(param.backend, self._path)
+        self._pool = Pool()
+        self._number = 0  # of the record to come, counted through all rounds
+        self._seek(b"")
+        name, datum = self._parse(*self._record)
+        shape = self._transform.shape(name, self._picture(name, datum).shape)
+        self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)][: 1 + self._labels]
+        say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
+        if not datum.encoded:
+            self._transform.warn_raw()
+
+    def next_batch(self) -> tuple[Tensor, ...]:
+        records = [self._parse(*self._take()) for _ in range(self._batch_size)]
+        names = [name for name, _ in records]
+        datums = [datum for _, datum in records]
+        run = self._pool.map if any(d.encoded for d in datums) else map
+        pictures = list(run(self._picture, names, datums))
+        data = self._transform(names, pictures, self._number - self._batch_size)
+        if not self._labels:
+            return (data,)
+        return data, torch.tensor([d.label for d in datums], dtype=torch.float32)
+
+    def _seek(self, key: bytes) -> None:
+        self._records = self._database.records(key)
+        record = next(self._records, None)
+        if record is None or key not in (b"", record[0]):
+            raise DataError(f"{self._path}: cannot go on at record {key!r}: the database has none (is it another one?)")
+        self._record: Record = record
+
+    def _take(self) -> Record:
+        """The record to come; then step on, and at the end back to the first one."""
+        record = self._record
+        self._number += 1
+        following = next(self._records, None)
+        if following is None:
+            say("Restarting data prefetching from start.", "data_layer.cpp:73")
+            self._seek(b"")
+        else:
+            self._record = following
+        return record
+
+    def _parse(self, key: bytes, value: bytes) -> tuple[str, Datum]:
+        """What errors call the record, and the Datum in it."""
+        name = f"record '{key.decode(errors='backslashreplace')}' of {self._path}"
+        try:
+            return name, Datum.FromString(value)
+        except DecodeError:
+            raise DataError(f"{name} is not a Datum ({len(value)} bytes)", field=f"{FIELD}.source") from None
+
+    def _picture(self, name: str, datum: Datum) -> Picture:
+        """The picture in a Datum: encoded, bytes or floats."""
+        if datum.encoded:
+            return decode(datum.data, name, self._transform.force, f"{FIELD}.source")
+        shape = (datum.channels, datum.height, datum.width)
+        data = datum.data
+        values = np.frombuffer(data, np.uint8) if data else np.array(datum.float_data, np.float32)
+        if values.size != np.prod(shape) or min(shape) < 1:
+            raise DataError(f"{name} is {by(shape)}, but holds {values.size} values", field=f"{FIELD}.source")
+        return values.reshape(shape)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"key": self._record[0], "number": self._number, "seed": self._transform.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._seek(state_field(state, "key"))
+        self._number = state_field(state, "number")
+        self._transform.seed = state_field(state, "seed")
+
+    def close(self) -> None:
+        self._pool.close()
+        self._records = iter(())

@@ -1,0 +1,188 @@
+"""Pictures in files, decoded with OpenCV, the library that Caffe decodes with.
+
+OpenCV's blue-green-red order, its grey of PNG (libpng's weights) and JPEG (the luma plane) and its bilinear resize in whole
+bytes come out equal to Caffe's pixel for pixel; Pillow's resize smooths and its grey of PNG rounds differently.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+from numpy.random import Generator
+from torch import Tensor
+
+from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
+from solver_cli.data.source import (
+    check_batch_size,
+    check_fields,
+    check_source,
+    draw_seed,
+    log,
+    random_words,
+    say,
+    shuffled,
+    state_field,
+)
+from solver_cli.data.transform import Picture, Transform
+from solver_cli.errors import ConfigError, DataError
+from solver_cli.registry import source
+
+T = TypeVar("T")
+
+
+def opencv() -> Any:
+    """The module cv2; ConfigError that names the extra if it is not installed."""
+    try:
+        import cv2
+    except ImportError:
+        raise ConfigError("reading pictures needs OpenCV: pip install 'solver-train[images]'") from None
+    return cv2
+
+
+def decode(data: bytes, name: str, colour: bool | None, field: str) -> Picture:
+    """The picture [channels, height, width] in `data`: as colour, as grey, or (None) as it was stored. Raises DataError."""
+    cv2 = opencv()
+    mode = cv2.IMREAD_UNCHANGED if colour is None else cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
+    if picture is None:
+        raise DataError(f"{name} is not a picture that can be decoded ({len(data)} bytes)", field=field)
+    if picture.dtype != np.uint8:
+        raise DataError(f"{name} has pixels of {picture.dtype}: only pictures of 8 bits a channel can be used", field=field)
+    return planes(picture)
+
+
+def planes(picture: Picture) -> Picture:
+    """[channels, height, width] of OpenCV's [height, width] or [height, width, channels]."""
+    return picture[None] if picture.ndim == 2 else picture.transpose(2, 0, 1)
+
+
+def read_file(path: str, field: str) -> bytes:
+    """The bytes of a file; DataError that names it."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}", field=field) from None
+
+
+class Pool:
+    """Threads that decode several pictures of a batch at once (OpenCV lets Python's lock go); started when first used."""
+
+    def __init__(self) -> None:
+        self._threads: ThreadPoolExecutor | None = None
+
+    def map(self, function: Callable[..., T], *items: Iterable[Any]) -> Iterator[T]:
+        """As the builtin map: results and errors in order."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(min(16, os.cpu_count() or 1), "decode")
+        return self._threads.map(function, *items)
+
+    def close(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
+            self._threads = None
+
+
+FIELD = "image_data_param"
+FIELDS = ("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder")
+IDLE = ("scale", "mean_file", "crop_size", "mirror")
+
+
+@source("ImageData", tops=2)
+class ImageData:
+    """Pictures named in a list file, a line each with its label.
+
+    Tops: pictures [N, channels, height, width], labels [N].
+    """
+
+    def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
+        param = layer.image_data_param
+        check_fields(param, FIELD, FIELDS, IDLE)
+        if bool(param.new_height) != bool(param.new_width):
+            raise ConfigError("new_height and new_width must be set together", field=f"{FIELD}.new_height")
+        opencv()
+        self._param = param
+        self._batch_size = check_batch_size(param, FIELD)
+        self._lines = read_list(check_source(param, FIELD))
+        self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
+        self._seed = draw_seed(generator)
+        if param.shuffle:
+            say("Shuffling data", "image_data_layer.cpp:53")
+        say(f"A total of {len(self._lines)} images.", "image_data_layer.cpp:63")
+        self._record = self._skip(param)
+        self._order = (-1, range(len(self._lines)))
+        self._pool = Pool()
+        name, _ = self._line(self._record)
+        shape = self._transform.shape(f"picture '{name}'", self._read(name).shape)
+        self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)]
+        say(f"output data size: {','.join(map(str, self.shapes[0]))}", "image_data_layer.cpp:90")
+
+    def _skip(self, param: ImageDataParameter) -> int:
+        """How many lines to leave out at the start: a number below rand_skip."""
+        if not param.rand_skip:
+            return 0
+        skip = int(random_words(self._seed, 0, 1, 1)[0, 0] % np.uint64(param.rand_skip))
+        say(f"Skipping first {skip} data points.", "image_data_layer.cpp:70")
+        if skip >= len(self._lines):
+            raise ConfigError(
+                f"rand_skip {param.rand_skip} skipped {skip} pictures, but the list has {len(self._lines)}",
+                field=f"{FIELD}.rand_skip",
+            )
+        return skip
+
+    def _line(self, record: int) -> tuple[str, int]:
+        """The record with the running number `record`: file name and label."""
+        epoch, index = divmod(record, len(self._lines))
+        if self._param.shuffle and self._order[0] != epoch:
+            self._order = (epoch, shuffled(len(self._lines), self._seed, epoch).tolist())
+        return self._lines[self._order[1][index]]
+
+    def _read(self, name: str) -> Picture:
+        """The picture in a file, resized if wanted."""
+        path = self._param.root_folder + name
+        picture = decode(read_file(path, f"{FIELD}.source"), f"picture '{path}'", self._param.is_color, f"{FIELD}.source")
+        if not self._param.new_height:
+            return picture
+        size = (self._param.new_width, self._param.new_height)
+        return planes(opencv().resize(np.ascontiguousarray(picture.transpose(1, 2, 0)), size))
+
+    def next_batch(self) -> tuple[Tensor, Tensor]:
+        lines = [self._line(self._record + i) for i in range(self._batch_size)]
+        pictures = list(self._pool.map(self._read, [name for name, _ in lines]))
+        data = self._transform([f"picture '{name}'" for name, _ in lines], pictures, self._record)
+        self._record += self._batch_size
+        return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"record": self._record, "seed": self._seed, "transform_seed": self._transform.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._record = state_field(state, "record")
+        self._seed = state_field(state, "seed")
+        self._transform.seed = state_field(state, "transform_seed")
+        self._order = (-1, range(len(self._lines)))
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def read_list(path: str) -> list[tuple[str, int]]:
+    """(file name, label) of each line of a list file: the label follows the last blank. Raises DataError."""
+    say(f"Opening file {path}", "image_data_layer.cpp:38")
+    text = read_file(path, f"{FIELD}.source").decode("utf-8", "surrogateescape")
+    rows = []
+    for line in text.removesuffix("\n").split("\n") if text else []:
+        name, _, label = line.rpartition(" ") if " " in line else (line, "", line)
+        number = re.match(r"\s*([+-]?\d+)", label)
+        rows.append((name, int(number[1]) if number else 0))
+    if not rows:
+        raise DataError(f"{path}: the list is empty: each line names a file and its label", field=f"{FIELD}.source")
+    if odd := sum(not name for name, _ in rows):
+        log.warning("%s: %d lines name no file", path, odd)
+    return rows

@@ -1,0 +1,123 @@
+"""Batches that are read ahead while the net computes."""
+
+from __future__ import annotations
+
+import weakref
+from collections import deque
+from threading import Condition, Thread
+from typing import Any
+
+from torch import Tensor
+
+from solver_cli.data.source import Source
+from solver_cli.errors import ConfigError
+
+Batch = tuple[Tensor, ...]
+State = dict[str, Any]
+
+
+class Prefetcher:
+    """A Source whose batches a thread keeps ready, up to `depth` of them; the same batches in the same order.
+
+    The thread starts with the first batch that is asked for. An error of the source is raised where its batch would have
+    come, and again at every call after. Whoever uses a Prefetcher leaves its source alone.
+    """
+
+    def __init__(self, source: Source, depth: int, pin_memory: bool = False) -> None:
+        if depth < 1:
+            raise ConfigError(f"prefetch must be 1 or more, not {depth}", field="data_param.prefetch")
+        self.shapes = source.shapes
+        self._source = source
+        self._depth = depth
+        self._pin = pin_memory
+        self._state = source.state_dict()
+        self._closed = False
+        self._stop: weakref.finalize[..., Prefetcher] | None = None
+
+    def next_batch(self) -> Batch:
+        """The next batch, as soon as it is there. Raises what the source raised."""
+        if self._closed:
+            raise RuntimeError("the source is closed")
+        if self._stop is None:
+            self._start()
+        batch, self._state = self._ready.take()
+        return batch
+
+    def _start(self) -> None:
+        self._ready = _Ready(self._depth)
+        # The thread knows the source but not this object, so that dropping it ends the thread.
+        thread = Thread(target=_fill, args=(self._source, self._ready, self._pin), name="prefetch", daemon=True)
+        self._stop = weakref.finalize(self, _end, self._ready, thread)
+        thread.start()
+
+    def _halt(self) -> None:
+        if self._stop is not None:
+            self._stop()
+            self._stop = None
+
+    def state_dict(self) -> State:
+        """The state after the last batch that was handed out; batches that were only read ahead do not count."""
+        return self._state
+
+    def load_state_dict(self, state: State) -> None:
+        self._halt()
+        self._source.load_state_dict(state)
+        self._state = state
+
+    def close(self) -> None:
+        """End the thread and close the source."""
+        self._halt()
+        if not self._closed:
+            self._closed = True
+            self._source.close()
+
+
+class _Ready:
+    """Batches on their way from one thread to another, at most `depth`."""
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._items: deque[tuple[Batch, State] | Exception] = deque()
+        self._changed = Condition()
+        self._ended = False
+
+    def put(self, item: tuple[Batch, State] | Exception) -> bool:
+        """Hand an item over when there is room; False if none is wanted any more."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or len(self._items) < self._depth)
+            self._items.append(item)
+            self._changed.notify_all()
+            return not self._ended
+
+    def take(self) -> tuple[Batch, State]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._items)
+            item = self._items[0]
+            if isinstance(item, Exception):
+                raise item
+            self._items.popleft()
+            self._changed.notify_all()
+            return item
+
+    def end(self) -> None:
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+def _fill(source: Source, ready: _Ready, pin: bool) -> None:
+    """Read batch after batch until nobody wants one or the source fails."""
+    try:
+        wanted = True
+        while wanted:
+            batch = source.next_batch()
+            if pin:
+                batch = tuple(top.pin_memory() for top in batch)
+            wanted = ready.put((batch, source.state_dict()))
+    except Exception as error:
+        ready.put(error)
+
+
+def _end(ready: _Ready, thread: Thread) -> None:
+    ready.end()
+    thread.join()

@@ -1,0 +1,87 @@
+"""Data sets to begin with: MNIST as two LMDBs."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import numpy as np
+from numpy.typing import NDArray
+
+from solver_cli.caffe_pb2 import Datum
+from solver_cli.errors import DataError
+
+TRAIN = 8000  # of the 10,000 digits in the package
+
+
+def mnist(target: Path, full: bool = False) -> None:
+    """Write `mnist_train_lmdb` and `mnist_test_lmdb` into the folder `target`, replacing what stands there.
+
+    Either the 10,000 digits of this package (8,000 to train on, 2,000 to test), or, if `full`, all 60,000 and 10,000,
+    which torchvision fetches. Raw Datums 1 x 28 x 28, keys %08d. Raises DataError.
+    """
+    for name, images, labels in fetch(target) if full else packaged():
+        write_lmdb(target / f"mnist_{name}_lmdb", digits(images, labels))
+
+
+def packaged() -> Iterator[tuple[str, NDArray[np.uint8], NDArray[Any]]]:
+    """The digits of this package: (name, images, labels) of both parts."""
+    with (files("solver_cli") / "assets" / "mnist10k.npz").open("rb") as file, np.load(file) as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+    yield "train", images[:TRAIN], labels[:TRAIN]
+    yield "test", images[TRAIN:], labels[TRAIN:]
+
+
+def fetch(target: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[Any]]]:
+    """All of MNIST through torchvision: (name, images, labels) of both parts. Raises DataError."""
+    try:
+        from torchvision.datasets import MNIST
+    except ImportError:
+        raise DataError("the full MNIST needs torchvision: pip install torchvision (or leave --full out)") from None
+    for name in ("train", "test"):
+        try:
+            part = MNIST(str(target), train=name == "train", download=True)
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[-1] if str(error) else type(error).__name__
+            raise DataError(
+                f"MNIST cannot be fetched ({reason}): is there a network? (leave --full out for 10,000 digits)"
+            ) from None
+        yield name, part.data.numpy(), part.targets.numpy()
+
+
+def digits(images: NDArray[np.uint8], labels: NDArray[Any]) -> Iterator[tuple[bytes, bytes]]:
+    """Key and Datum of each grey picture."""
+    height, width = images.shape[1:]
+    for number, (image, label) in enumerate(zip(images, labels, strict=True)):
+        datum = Datum(channels=1, height=height, width=width, data=image.tobytes(), label=int(label))
+        yield b"%08d" % number, datum.SerializeToString()
+
+
+def write_lmdb(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Write an LMDB of (key, value) pairs to `path`: beside it at first, then in its place. Raises DataError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
+            fresh = Path(folder) / "new"
+            fill(fresh, records)
+            if path.exists():
+                path.rename(Path(folder) / "old")
+            fresh.rename(path)
+    except (OSError, lmdb.Error) as error:
+        raise DataError(f"{path}: cannot be written: {error}") from None
+
+
+def fill(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """A new LMDB without a lock file; its map may fill the disk, the file is as large as its records."""
+    path.mkdir()
+    room = shutil.disk_usage(path).free
+    with lmdb.open(str(path), map_size=max(room, 1 << 20), lock=False, readahead=False) as environment:
+        with environment.begin(write=True) as transaction:
+            for key, value in records:
+                transaction.put(key, value)
+        environment.sync(True)
