@@ -1,0 +1,114 @@
+"""Solver states (.solverstate, .solverstate.h5): where a run stands, without its weights."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from solver_cli.errors import SnapshotError, Where
+from solver_cli.formats import hdf5, identify, wire
+from solver_cli.formats.wire import LENGTH, VARINT, Array, Buffer, Malformed, Piece, Truncated, fields
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """The state of a solver after `iter` iterations.
+
+    `learned_net` is the path of the weights file as the run wrote it, empty if there is none. `history` holds one float32
+    array per distinct learned blob and slot of the update rule, slot by slot; old files give them four dimensions.
+    """
+
+    iter: int
+    learned_net: str = ""
+    current_step: int = 0
+    history: list[npt.NDArray[Any]] = field(default_factory=list)
+
+
+def read(path: str | os.PathLike[str]) -> State:
+    """The state in a binary or HDF5 file; what it does not know it passes over, as Caffe does.
+
+    Raises SnapshotError: no such file, empty, cut short, damaged, or something else than a solver state (it says what).
+    """
+    buffer = identify.map_file(path)
+    found = identify.kind(buffer)
+    if found == identify.HDF5:
+        with hdf5.reading(path) as file:
+            identify.expect(identify.STATE, identify.kind_hdf5(file), path)
+            return _read_hdf5(file, path)
+    identify.expect(identify.STATE, found, path)
+    try:
+        return _read_binary(buffer)
+    except Truncated as error:
+        raise SnapshotError(f"the file is cut short: {error}; copy it again", Where(os.fspath(path))) from None
+    except Malformed as error:
+        raise SnapshotError(f"the file is damaged: {error}", Where(os.fspath(path))) from None
+
+
+def _read_binary(buffer: Buffer) -> State:
+    numbers = {1: 0, 4: 0}
+    learned_net = ""
+    history: list[npt.NDArray[Any]] = []
+    for item in fields(buffer):
+        if item.kind == VARINT and item.number in numbers:
+            numbers[item.number] = wire.signed(item.value)
+        elif item.kind == LENGTH and item.number == 2:
+            learned_net = wire.text(buffer, item)
+        elif item.kind == LENGTH and item.number == 3:
+            try:
+                history.append(wire.read_blob(buffer, item.start, item.end)[0])
+            except Malformed as error:
+                raise Malformed(f"history blob {len(history)}: {error}") from None
+    return State(numbers[1], learned_net, numbers[4], history)
+
+
+def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
+    members = {name: member for name, member in hdf5.links(file["history"]) if name.isdecimal()}
+    history: list[Array] = []
+    for i in range(len(members)):
+        try:
+            history.append(hdf5.array(members[str(i)]))
+        except KeyError:
+            raise SnapshotError(f"history blob {i} is missing", Where(os.fspath(path))) from None
+        except Malformed as error:
+            raise SnapshotError(f"history blob {i}: {error}", Where(os.fspath(path))) from None
+    learned_net = file["learned_net"][()] if "learned_net" in file else b""
+    if not isinstance(learned_net, bytes):
+        raise SnapshotError("its learned_net is not text", Where(os.fspath(path)))
+    iteration, step = (int(np.ravel(file[name][()])[0]) for name in ("iter", "current_step"))
+    return State(iteration, learned_net.rstrip(b"\0").decode("utf-8", "backslashreplace"), step, history)
+
+
+def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
+    """Write a binary state, byte by byte as C++ serialises it."""
+    pieces: list[Piece] = [wire.number_field(1, state.iter)]
+    if state.learned_net:
+        pieces += wire.message(2, [state.learned_net.encode()])
+    for blob in state.history:
+        pieces += wire.blob(3, blob)
+    wire.write(destination, [*pieces, wire.number_field(4, state.current_step)])
+
+
+def write_hdf5(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
+    """Write an HDF5 state with Caffe's datasets: iter, learned_net, current_step, history/<i>."""
+    with hdf5.writing(destination) as file:
+        file.create_dataset("iter", data=np.array([state.iter], np.int32))
+        if state.learned_net:
+            _write_string(file, b"learned_net", state.learned_net.encode())
+        file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        history = file.create_group("history")
+        for i, blob in enumerate(state.history):
+            history.create_dataset(str(i), data=np.asarray(blob, np.float32))
+
+
+def _write_string(file: Any, name: bytes, text: bytes) -> None:
+    """A string of fixed length that ends with a zero byte: Caffe reads on until it finds one."""
+    import h5py
+
+    kind = h5py.h5t.C_S1.copy()
+    kind.set_size(len(text) + 1)
+    dataset = h5py.h5d.create(file.id, name, kind, h5py.h5s.create(h5py.h5s.SCALAR))
+    dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array(text, f"S{len(text) + 1}"), kind)
