@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from solver_cli import log, prototxt
 from solver_cli.caffe_pb2 import BlobProto, LayerParameter, NetParameter, ParamSpec, Phase
+from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error
 from solver_cli.fillers import fill
@@ -214,6 +215,13 @@ class Net(nn.Module):
                 raise node.spec.locate(error) from None
             batch.update({top: t.to(self.device, non_blocking=True) for top, t in zip(node.tops, tensors, strict=True)})
         return {name: tensor for name, tensor in batch.items() if name not in given}
+
+    def read_ahead(self) -> None:
+        """From now on, let a thread for each data layer read batches while the net computes."""
+        for node in self.nodes:
+            if node.source is not None:
+                depth = node.param.data_param.prefetch
+                node.source = Prefetcher(node.source, depth, pin_memory=self.device.type == "cuda")
 
     def outputs_of(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The output blobs among `blobs`, in the order in which they are shown."""

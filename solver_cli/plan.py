@@ -81,7 +81,7 @@ class Node:
 class Planner:
     """Builds nodes one after the other, over the blobs made so far. `rng` seeds the data layers."""
 
-    def __init__(self, phase: Phase.ValueType, rng: np.random.Generator):
+    def __init__(self, phase: int, rng: np.random.Generator):
         self.phase = phase
         self.rng = rng
         self.shapes: dict[str, Shape] = {}

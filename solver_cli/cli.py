@@ -1,0 +1,142 @@
+"""The commands: parse, call one library function, print. Torch is imported inside, so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from solver_cli import errors, log
+from solver_cli.errors import ConfigError
+
+EFFECTS = click.Choice(["snapshot", "stop", "none"])
+
+
+@contextmanager
+def reported() -> Iterator[None]:
+    """Log to stderr; end with one line and exit code 1 on an error that the user can act on."""
+    log.to_stderr()
+    try:
+        yield
+    except errors.Error as error:
+        click.echo(str(error) if error.where else f"error: {error}", err=True)
+        sys.exit(1)
+
+
+def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
+    pairs = [value.partition("=") for value in values]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise click.BadParameter(f"'{name}{equals}': expected field=value, such as momentum=0.99")
+    return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+@click.command()
+@click.argument("solver")
+@click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate.")
+@click.option("--weights", metavar="FILE[,FILE]", help="Start from these weights instead of the solver's.")
+@click.option("--gpu", metavar="LIST|all", help="Train on this GPU; an error if there is none.")
+@click.option("--cpu", is_flag=True, help="Train on the CPU, whatever solver_mode says.")
+@click.option("--level", type=int, default=0, show_default=True, help="Level of the train net's state.")
+@click.option("--stage", default="", metavar="NAME[,NAME]", help="Stages of the train net's state.")
+@click.option("--sigint-effect", "--sigint_effect", type=EFFECTS, default="stop", show_default=True, help="What Ctrl-C does.")
+@click.option("--sighup-effect", "--sighup_effect", type=EFFECTS, default="snapshot", show_default=True, help="What SIGHUP does.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", callback=_settings,
+              help="Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.")  # fmt: skip
+@click.version_option(package_name="solver-train")
+def train(
+    solver: str,
+    snapshot: str | None,
+    weights: str | None,
+    gpu: str | None,
+    cpu: bool,
+    level: int,
+    stage: str,
+    sigint_effect: str,
+    sighup_effect: str,
+    settings: list[tuple[str, str]],
+) -> None:
+    """Train the Caffe solver file SOLVER.
+
+    Paths inside the solver and net count from the working folder, as with Caffe.
+    """
+    if snapshot and weights:
+        raise click.UsageError("give --snapshot to resume training or --weights to finetune, but not both")
+    if gpu and cpu:
+        raise click.UsageError("give --gpu or --cpu, but not both")
+    with reported():
+        from solver_cli import training
+        from solver_cli.solver import Action
+
+        training.train(
+            solver,
+            snapshot=snapshot,
+            weights=weights,
+            gpu=gpu,
+            cpu=cpu,
+            level=level,
+            stages=stage.split(","),
+            settings=settings,
+            sigint=Action(sigint_effect),
+            sighup=Action(sighup_effect),
+        )
+
+
+@click.group()
+@click.version_option(package_name="solver-train")
+def tools() -> None:
+    """Tools around Caffe's files: data sets, layer types, old formats."""
+
+
+@tools.command()
+@click.argument("name", type=click.Choice(["mnist"]))
+@click.option("--to", "folder", metavar="FOLDER", help="Where to put the databases.  [default: configs/NAME]")
+@click.option("--full", is_flag=True, help="Fetch the whole data set (60,000 + 10,000 digits) through torchvision.")
+def data(name: str, folder: str | None, full: bool) -> None:
+    """Build the train and test LMDBs of a data set, beside its config."""
+    with reported():
+        from pathlib import Path
+
+        from solver_cli import datasets
+
+        target = Path(folder or f"configs/{name}")
+        if not target.is_dir():
+            raise ConfigError(f"the folder '{target}' does not exist: run this where the configs are, or name one with --to")
+        datasets.mnist(target, full)
+        click.echo(f"wrote {target / 'mnist_train_lmdb'} and {target / 'mnist_test_lmdb'}")
+
+
+@tools.command()
+def layers() -> None:
+    """List the supported layer types, with their bottoms, tops and settings."""
+    from solver_cli import plan  # noqa: F401 - registers every layer
+    from solver_cli.registry import layer_types
+
+    rows = [("type", "bottoms", "tops", "settings", "what it does")]
+    for kind in layer_types().values():
+        rows.append((kind.name, _count(kind.bottoms), _count(kind.tops), kind.param or "", kind.doc))
+    widths = [max(len(row[i]) for row in rows) for i in range(4)]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
+
+
+def _count(count: tuple[int, int | None]) -> str:
+    """A number of blobs: 2, 1-2, 1+; = for as many tops as bottoms."""
+    least, most = count
+    if least < 0:
+        return "="
+    return str(least) if least == most else f"{least}+" if most is None else f"{least}-{most}"
+
+
+@tools.command()
+@click.argument("source")
+@click.argument("target")
+def upgrade(source: str, target: str) -> None:
+    """Bring the net, solver or weights file SOURCE, of any Caffe generation, to today's form in TARGET."""
+    with reported():
+        from solver_cli import upgrading
+
+        ok = upgrading.upgrade_file(source, target)
+    sys.exit(0 if ok else 1)

@@ -1,0 +1,174 @@
+"""Snapshots: weights and solver states between a solver and its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from solver_cli import log
+from solver_cli.errors import ConfigError, SnapshotError, Where
+from solver_cli.formats import caffemodel, solverstate
+from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.caffemodel import LayerWeights
+from solver_cli.net import Net
+from solver_cli.plan import Node, shape_string
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The two files of a snapshot: `<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` behind both for HDF5."""
+
+    prefix: str
+    hdf5: bool
+
+    def weights(self, iteration: int) -> str:
+        """The weights file's name."""
+        return f"{self.prefix}_iter_{iteration}.caffemodel" + ".h5" * self.hdf5
+
+    def state(self, iteration: int) -> str:
+        """The solver state's name."""
+        return f"{self.prefix}_iter_{iteration}.solverstate" + ".h5" * self.hdf5
+
+    def check_writable(self) -> None:
+        """Raise ConfigError unless the folder is there and can be written."""
+        folder = Path(self.prefix).parent
+        if not folder.is_dir():
+            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' does not exist; create it"
+            raise ConfigError(message, field="snapshot_prefix")
+        if not os.access(folder, os.W_OK):
+            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' is not writable"
+            raise ConfigError(message, field="snapshot_prefix")
+
+
+# -- weights --------------------------------------------------------------------------------------------------------
+
+
+def load_weights(net: Net, path: str) -> None:
+    """Copy the blobs of the weights file `path` into the layers of the same name.
+
+    Layers that only the file has are ignored with a log line. Raises SnapshotError, with nothing copied, where a file
+    cannot be read or a blob does not fit.
+    """
+    copies = list(_matches(net, caffemodel.read(path), path))
+    with torch.no_grad():
+        for blob, array in copies:
+            blob.copy_(torch.from_numpy(np.ascontiguousarray(array).reshape(blob.shape)))
+
+
+def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple[Tensor, Array]]:
+    """(learned blob, array of the file) for every layer that both have."""
+    nodes: dict[str, Node] = {}
+    for node in net.nodes:
+        nodes.setdefault(node.name, node)
+    for layer in weights.layers:
+        node = nodes.get(layer.name)
+        if node is None:
+            log.info("net.cpp:746", f"Ignoring source layer {layer.name}")
+            continue
+        given = _given(node, layer, weights.hdf5)
+        if len(layer.blobs) > len(node.learned) or not all(given):
+            raise SnapshotError(
+                f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
+                f"{len(node.learned)}: rename the layer to learn it from scratch",
+                Where(path),
+            )
+        for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
+            if array is None:
+                continue
+            if not layer.fits(index, blob.shape):
+                raise SnapshotError(
+                    f"layer '{layer.name}', blob {index}: its shape is {shape_string(array.shape)} in the file, "
+                    f"{shape_string(tuple(blob.shape))} in the net ({node.spec.where()}): rename the layer to learn it from "
+                    "scratch, or give it the file's shape",
+                    Where(path),
+                )
+            yield blob, array
+
+
+def _given(node: Node, layer: LayerWeights, hdf5: bool) -> list[bool]:
+    """For each blob of the node, whether the file has it, or may leave it to its owner (HDF5)."""
+    blobs = list(layer.blobs) + [None] * (len(node.learned) - len(layer.blobs))
+    return [
+        blob is not None or (hdf5 and learned.node is not node)
+        for blob, learned in zip(blobs, node.learned, strict=False)
+    ]  # fmt: skip
+
+
+def save_weights(net: Net, path: str, steps: dict[int, Tensor] | None = None) -> None:
+    """Write the net's layers, settings and learned blobs. `steps` ({id of a blob: its last update}) go in as diffs."""
+    layers = [(node.learned, node.blobs()) for node in net.nodes]
+    blobs = [[array(blob) for blob in own] for _, own in layers]
+    diffs = None
+    if steps is not None:
+        diffs = [
+            [array(steps[id(x.blob)]).reshape(blob.shape) if id(x.blob) in steps else np.zeros(blob.shape, np.float32)
+             for x, blob in zip(learned, own, strict=True)]
+            for learned, own in layers
+        ]  # fmt: skip
+    message = net.to_message()
+    if path.endswith(".h5"):
+        shared = {(i, j) for i, n in enumerate(net.nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)}
+        _write(path, lambda out: caffemodel.write_hdf5(out, message, blobs, diffs, shared))
+    else:
+        _write(path, lambda out: caffemodel.write(out, message, blobs, diffs))
+
+
+# -- solver states --------------------------------------------------------------------------------------------------
+
+
+def save_state(path: str, state: solverstate.State) -> None:
+    """Write a solver state, binary or HDF5 by its name."""
+    write = solverstate.write_hdf5 if path.endswith(".h5") else solverstate.write
+    _write(path, lambda out: write(out, state))
+
+
+def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solverstate.State, str]:
+    """Read the state `path` and check that its history fits; return it and the weights file it names, "" for none.
+
+    That file counts from the working folder, else it is looked for beside the state. Raises SnapshotError.
+    """
+    state = solverstate.read(path)
+    if len(state.history) != len(history):
+        raise SnapshotError(
+            f"the history has {len(state.history)} blobs, {solver_type} on this net needs {len(history)}: it is of another "
+            "solver type or net; resume with the solver that wrote it, or start from its weights with --weights",
+            Where(path),
+        )
+    for index, (found, own) in enumerate(zip(state.history, history, strict=True)):
+        if found.size != own.numel():
+            raise SnapshotError(
+                f"history blob {index} has the shape {shape_string(found.shape)}, the net's is "
+                f"{shape_string(tuple(own.shape))}: the snapshot is of another net",
+                Where(path),
+            )
+    weights = state.learned_net
+    if weights and not Path(weights).exists():
+        beside = Path(path).with_name(Path(weights).name)
+        if not beside.exists():
+            raise SnapshotError(f"its weights file '{weights}' does not exist, nor does '{beside}'", Where(path))
+        weights = str(beside)
+    return state, weights
+
+
+# -- both -----------------------------------------------------------------------------------------------------------
+
+
+def array(blob: Tensor) -> Array:
+    """The blob's values on the host."""
+    result: Array = blob.detach().cpu().numpy()
+    return result
+
+
+def _write(path: str, write: Callable[[Any], None]) -> None:
+    with atomic_write(path) as out:
+        write(out)

@@ -1,0 +1,73 @@
+"""`solver-tools upgrade`: a file of any Caffe generation in today's form, as Caffe's four upgrade tools do it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from google.protobuf.message import DecodeError, Message
+
+from solver_cli import log, prototxt
+from solver_cli.caffe_pb2 import NetParameter, SolverParameter
+from solver_cli.errors import ConfigError, SnapshotError, Where
+from solver_cli.formats.atomic import atomic_write
+from solver_cli.upgrade import net_needs_upgrade, solver_needs_upgrade, upgrade_net, upgrade_solver
+
+SITE = "upgrade_proto.cpp"
+
+
+def upgrade_file(source: str, target: str) -> bool:
+    """Write the net, solver or weights file `source` in today's form to `target`; text stays text, binary stays binary.
+
+    False where something could not be upgraded; it is logged, and the rest is written all the same. Raises Error.
+    """
+    message, place, text = _read(source)
+    ok = True
+    try:
+        if isinstance(message, SolverParameter):
+            needed, kind = solver_needs_upgrade(message), "SolverParameter"
+            if needed:
+                ok = upgrade_solver(message, source)
+        else:
+            needed, kind = net_needs_upgrade(message), "NetParameter"
+            if needed:
+                ok = upgrade_net(message, source, place)
+    except ConfigError as error:
+        error.where = error.where or place.where(source, error.field)
+        raise
+    if not needed:
+        log.error(SITE, f"File already in latest proto format: {source}")
+    if not ok:
+        log.error(SITE, "Encountered error(s) while upgrading prototxt; see details above.")
+    with atomic_write(target) as out:
+        out.write(prototxt.to_text(message).encode() if text else message.SerializeToString())
+    log.info(SITE, f"Wrote upgraded {kind} {'text' if text else 'binary'} proto to {target}")
+    return ok
+
+
+def _read(source: str) -> tuple[NetParameter | SolverParameter, prototxt.Place, bool]:
+    """The file's message, the places of its fields, and whether it is text. What fits neither a net nor a solver is told
+    by the parser that got further."""
+    try:
+        raw = Path(source).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot read it: {error.strerror}", Where(source)) from None
+    if b"\0" in raw or source.endswith((".caffemodel", ".binaryproto")):
+        return _binary(raw, source), prototxt.Place(), False
+    errors: list[ConfigError] = []
+    for kind in (NetParameter, SolverParameter):
+        try:
+            message, place = prototxt.read(source, kind, "net or solver")
+            return message, place, True
+        except ConfigError as error:
+            errors.append(error)
+    raise max(errors, key=lambda error: (error.where.line, error.where.column) if error.where else (0, 0))
+
+
+def _binary(raw: bytes, source: str) -> NetParameter:
+    message: Message = NetParameter()
+    try:
+        message.ParseFromString(raw)
+    except DecodeError:
+        raise SnapshotError("not a binary NetParameter: cut short, damaged, or something else", Where(source)) from None
+    assert isinstance(message, NetParameter)
+    return message
