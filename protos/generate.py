@@ -39,7 +39,7 @@ STUB = '''"""The messages of Caffe's files. {head} Enum values are ints."""
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer, RepeatedScalarFieldContainer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
@@ -100,7 +100,6 @@ def enum_stub(enum: EnumDescriptorProto) -> Iterator[str]:
 def message_stub(message: DescriptorProto) -> Iterator[str]:
     """A class with a typed attribute and a keyword argument for each field."""
     yield f"class {message.name}(Message):"
-    yield "    DESCRIPTOR: ClassVar[Descriptor]"
     for enum in message.enum_type:
         text = list(enum_stub(enum))
         values = text.index("") + 1

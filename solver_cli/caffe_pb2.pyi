@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.internal.containers import RepeatedCompositeFieldContainer, RepeatedScalarFieldContainer
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 from google.protobuf.message import Message
@@ -18,7 +18,6 @@ TRAIN: int
 TEST: int
 
 class BlobShape(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     DIM_FIELD_NUMBER: ClassVar[int]
     dim: RepeatedScalarFieldContainer[int]
     def __init__(
@@ -28,7 +27,6 @@ class BlobShape(Message):
     ) -> None: ...
 
 class BlobProto(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SHAPE_FIELD_NUMBER: ClassVar[int]
     DATA_FIELD_NUMBER: ClassVar[int]
     DIFF_FIELD_NUMBER: ClassVar[int]
@@ -63,7 +61,6 @@ class BlobProto(Message):
     ) -> None: ...
 
 class BlobProtoVector(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     BLOBS_FIELD_NUMBER: ClassVar[int]
     blobs: RepeatedCompositeFieldContainer[BlobProto]
     def __init__(
@@ -73,7 +70,6 @@ class BlobProtoVector(Message):
     ) -> None: ...
 
 class Datum(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     CHANNELS_FIELD_NUMBER: ClassVar[int]
     HEIGHT_FIELD_NUMBER: ClassVar[int]
     WIDTH_FIELD_NUMBER: ClassVar[int]
@@ -101,7 +97,6 @@ class Datum(Message):
     ) -> None: ...
 
 class FillerParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class VarianceNorm(int, metaclass=EnumTypeWrapper):
         FAN_IN: ClassVar[int]
         FAN_OUT: ClassVar[int]
@@ -139,7 +134,6 @@ class FillerParameter(Message):
     ) -> None: ...
 
 class SolverParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class SnapshotFormat(int, metaclass=EnumTypeWrapper):
         HDF5: ClassVar[int]
         BINARYPROTO: ClassVar[int]
@@ -298,7 +292,6 @@ class SolverParameter(Message):
     ) -> None: ...
 
 class SolverState(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     ITER_FIELD_NUMBER: ClassVar[int]
     LEARNED_NET_FIELD_NUMBER: ClassVar[int]
     HISTORY_FIELD_NUMBER: ClassVar[int]
@@ -317,7 +310,6 @@ class SolverState(Message):
     ) -> None: ...
 
 class NetParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     NAME_FIELD_NUMBER: ClassVar[int]
     LAYER_FIELD_NUMBER: ClassVar[int]
     STATE_FIELD_NUMBER: ClassVar[int]
@@ -352,7 +344,6 @@ class NetParameter(Message):
     ) -> None: ...
 
 class NetState(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     PHASE_FIELD_NUMBER: ClassVar[int]
     LEVEL_FIELD_NUMBER: ClassVar[int]
     STAGE_FIELD_NUMBER: ClassVar[int]
@@ -368,7 +359,6 @@ class NetState(Message):
     ) -> None: ...
 
 class NetStateRule(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     PHASE_FIELD_NUMBER: ClassVar[int]
     MIN_LEVEL_FIELD_NUMBER: ClassVar[int]
     MAX_LEVEL_FIELD_NUMBER: ClassVar[int]
@@ -390,7 +380,6 @@ class NetStateRule(Message):
     ) -> None: ...
 
 class ParamSpec(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class DimCheckMode(int, metaclass=EnumTypeWrapper):
         STRICT: ClassVar[int]
         PERMISSIVE: ClassVar[int]
@@ -414,7 +403,6 @@ class ParamSpec(Message):
     ) -> None: ...
 
 class LayerParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     NAME_FIELD_NUMBER: ClassVar[int]
     TYPE_FIELD_NUMBER: ClassVar[int]
     BOTTOM_FIELD_NUMBER: ClassVar[int]
@@ -650,7 +638,6 @@ class LayerParameter(Message):
     ) -> None: ...
 
 class TransformationParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SCALE_FIELD_NUMBER: ClassVar[int]
     MIRROR_FIELD_NUMBER: ClassVar[int]
     CROP_SIZE_FIELD_NUMBER: ClassVar[int]
@@ -678,7 +665,6 @@ class TransformationParameter(Message):
     ) -> None: ...
 
 class LossParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class NormalizationMode(int, metaclass=EnumTypeWrapper):
         FULL: ClassVar[int]
         VALID: ClassVar[int]
@@ -703,7 +689,6 @@ class LossParameter(Message):
     ) -> None: ...
 
 class DataParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class DB(int, metaclass=EnumTypeWrapper):
         LEVELDB: ClassVar[int]
         LMDB: ClassVar[int]
@@ -745,7 +730,6 @@ class DataParameter(Message):
     ) -> None: ...
 
 class DummyDataParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     DATA_FILLER_FIELD_NUMBER: ClassVar[int]
     SHAPE_FIELD_NUMBER: ClassVar[int]
     NUM_FIELD_NUMBER: ClassVar[int]
@@ -770,7 +754,6 @@ class DummyDataParameter(Message):
     ) -> None: ...
 
 class HDF5DataParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SOURCE_FIELD_NUMBER: ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: ClassVar[int]
     SHUFFLE_FIELD_NUMBER: ClassVar[int]
@@ -786,7 +769,6 @@ class HDF5DataParameter(Message):
     ) -> None: ...
 
 class ImageDataParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SOURCE_FIELD_NUMBER: ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: ClassVar[int]
     RAND_SKIP_FIELD_NUMBER: ClassVar[int]
@@ -829,7 +811,6 @@ class ImageDataParameter(Message):
     ) -> None: ...
 
 class InputParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SHAPE_FIELD_NUMBER: ClassVar[int]
     shape: RepeatedCompositeFieldContainer[BlobShape]
     def __init__(
@@ -839,7 +820,6 @@ class InputParameter(Message):
     ) -> None: ...
 
 class MemoryDataParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     BATCH_SIZE_FIELD_NUMBER: ClassVar[int]
     CHANNELS_FIELD_NUMBER: ClassVar[int]
     HEIGHT_FIELD_NUMBER: ClassVar[int]
@@ -858,7 +838,6 @@ class MemoryDataParameter(Message):
     ) -> None: ...
 
 class WindowDataParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SOURCE_FIELD_NUMBER: ClassVar[int]
     BATCH_SIZE_FIELD_NUMBER: ClassVar[int]
     FG_THRESHOLD_FIELD_NUMBER: ClassVar[int]
@@ -904,7 +883,6 @@ class WindowDataParameter(Message):
     ) -> None: ...
 
 class HDF5OutputParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     FILE_NAME_FIELD_NUMBER: ClassVar[int]
     file_name: str
     def __init__(
@@ -914,7 +892,6 @@ class HDF5OutputParameter(Message):
     ) -> None: ...
 
 class AccuracyParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     TOP_K_FIELD_NUMBER: ClassVar[int]
     AXIS_FIELD_NUMBER: ClassVar[int]
     IGNORE_LABEL_FIELD_NUMBER: ClassVar[int]
@@ -930,7 +907,6 @@ class AccuracyParameter(Message):
     ) -> None: ...
 
 class ArgMaxParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     OUT_MAX_VAL_FIELD_NUMBER: ClassVar[int]
     TOP_K_FIELD_NUMBER: ClassVar[int]
     AXIS_FIELD_NUMBER: ClassVar[int]
@@ -946,7 +922,6 @@ class ArgMaxParameter(Message):
     ) -> None: ...
 
 class BatchNormParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     USE_GLOBAL_STATS_FIELD_NUMBER: ClassVar[int]
     MOVING_AVERAGE_FRACTION_FIELD_NUMBER: ClassVar[int]
     EPS_FIELD_NUMBER: ClassVar[int]
@@ -962,7 +937,6 @@ class BatchNormParameter(Message):
     ) -> None: ...
 
 class BiasParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     NUM_AXES_FIELD_NUMBER: ClassVar[int]
     FILLER_FIELD_NUMBER: ClassVar[int]
@@ -979,7 +953,6 @@ class BiasParameter(Message):
     ) -> None: ...
 
 class ClipParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     MIN_FIELD_NUMBER: ClassVar[int]
     MAX_FIELD_NUMBER: ClassVar[int]
     min: float
@@ -992,7 +965,6 @@ class ClipParameter(Message):
     ) -> None: ...
 
 class ConcatParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     CONCAT_DIM_FIELD_NUMBER: ClassVar[int]
     axis: int
@@ -1005,7 +977,6 @@ class ConcatParameter(Message):
     ) -> None: ...
 
 class ContrastiveLossParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     MARGIN_FIELD_NUMBER: ClassVar[int]
     LEGACY_VERSION_FIELD_NUMBER: ClassVar[int]
     margin: float
@@ -1018,7 +989,6 @@ class ContrastiveLossParameter(Message):
     ) -> None: ...
 
 class ConvolutionParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class Engine(int, metaclass=EnumTypeWrapper):
         DEFAULT: ClassVar[int]
         CAFFE: ClassVar[int]
@@ -1088,7 +1058,6 @@ class ConvolutionParameter(Message):
     ) -> None: ...
 
 class CropParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     OFFSET_FIELD_NUMBER: ClassVar[int]
     axis: int
@@ -1101,7 +1070,6 @@ class CropParameter(Message):
     ) -> None: ...
 
 class DropoutParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     DROPOUT_RATIO_FIELD_NUMBER: ClassVar[int]
     dropout_ratio: float
     def __init__(
@@ -1111,7 +1079,6 @@ class DropoutParameter(Message):
     ) -> None: ...
 
 class EltwiseParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class EltwiseOp(int, metaclass=EnumTypeWrapper):
         PROD: ClassVar[int]
         SUM: ClassVar[int]
@@ -1134,7 +1101,6 @@ class EltwiseParameter(Message):
     ) -> None: ...
 
 class ELUParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     ALPHA_FIELD_NUMBER: ClassVar[int]
     alpha: float
     def __init__(
@@ -1144,7 +1110,6 @@ class ELUParameter(Message):
     ) -> None: ...
 
 class EmbedParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     NUM_OUTPUT_FIELD_NUMBER: ClassVar[int]
     INPUT_DIM_FIELD_NUMBER: ClassVar[int]
     BIAS_TERM_FIELD_NUMBER: ClassVar[int]
@@ -1168,7 +1133,6 @@ class EmbedParameter(Message):
     ) -> None: ...
 
 class ExpParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     BASE_FIELD_NUMBER: ClassVar[int]
     SCALE_FIELD_NUMBER: ClassVar[int]
     SHIFT_FIELD_NUMBER: ClassVar[int]
@@ -1184,7 +1148,6 @@ class ExpParameter(Message):
     ) -> None: ...
 
 class FlattenParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     END_AXIS_FIELD_NUMBER: ClassVar[int]
     axis: int
@@ -1197,7 +1160,6 @@ class FlattenParameter(Message):
     ) -> None: ...
 
 class HingeLossParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class Norm(int, metaclass=EnumTypeWrapper):
         L1: ClassVar[int]
         L2: ClassVar[int]
@@ -1212,7 +1174,6 @@ class HingeLossParameter(Message):
     ) -> None: ...
 
 class InfogainLossParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SOURCE_FIELD_NUMBER: ClassVar[int]
     AXIS_FIELD_NUMBER: ClassVar[int]
     source: str
@@ -1225,7 +1186,6 @@ class InfogainLossParameter(Message):
     ) -> None: ...
 
 class InnerProductParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     NUM_OUTPUT_FIELD_NUMBER: ClassVar[int]
     BIAS_TERM_FIELD_NUMBER: ClassVar[int]
     WEIGHT_FILLER_FIELD_NUMBER: ClassVar[int]
@@ -1252,7 +1212,6 @@ class InnerProductParameter(Message):
     ) -> None: ...
 
 class LogParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     BASE_FIELD_NUMBER: ClassVar[int]
     SCALE_FIELD_NUMBER: ClassVar[int]
     SHIFT_FIELD_NUMBER: ClassVar[int]
@@ -1268,7 +1227,6 @@ class LogParameter(Message):
     ) -> None: ...
 
 class LRNParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class NormRegion(int, metaclass=EnumTypeWrapper):
         ACROSS_CHANNELS: ClassVar[int]
         WITHIN_CHANNEL: ClassVar[int]
@@ -1305,7 +1263,6 @@ class LRNParameter(Message):
     ) -> None: ...
 
 class MVNParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     NORMALIZE_VARIANCE_FIELD_NUMBER: ClassVar[int]
     ACROSS_CHANNELS_FIELD_NUMBER: ClassVar[int]
     EPS_FIELD_NUMBER: ClassVar[int]
@@ -1321,7 +1278,6 @@ class MVNParameter(Message):
     ) -> None: ...
 
 class ParameterParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SHAPE_FIELD_NUMBER: ClassVar[int]
     @property
     def shape(self) -> BlobShape: ...
@@ -1332,7 +1288,6 @@ class ParameterParameter(Message):
     ) -> None: ...
 
 class PoolingParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class PoolMethod(int, metaclass=EnumTypeWrapper):
         MAX: ClassVar[int]
         AVE: ClassVar[int]
@@ -1397,7 +1352,6 @@ class PoolingParameter(Message):
     ) -> None: ...
 
 class PowerParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     POWER_FIELD_NUMBER: ClassVar[int]
     SCALE_FIELD_NUMBER: ClassVar[int]
     SHIFT_FIELD_NUMBER: ClassVar[int]
@@ -1413,7 +1367,6 @@ class PowerParameter(Message):
     ) -> None: ...
 
 class PReLUParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     FILLER_FIELD_NUMBER: ClassVar[int]
     CHANNEL_SHARED_FIELD_NUMBER: ClassVar[int]
     @property
@@ -1427,7 +1380,6 @@ class PReLUParameter(Message):
     ) -> None: ...
 
 class PythonParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     MODULE_FIELD_NUMBER: ClassVar[int]
     LAYER_FIELD_NUMBER: ClassVar[int]
     PARAM_STR_FIELD_NUMBER: ClassVar[int]
@@ -1446,7 +1398,6 @@ class PythonParameter(Message):
     ) -> None: ...
 
 class RecurrentParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     NUM_OUTPUT_FIELD_NUMBER: ClassVar[int]
     WEIGHT_FILLER_FIELD_NUMBER: ClassVar[int]
     BIAS_FILLER_FIELD_NUMBER: ClassVar[int]
@@ -1470,7 +1421,6 @@ class RecurrentParameter(Message):
     ) -> None: ...
 
 class ReductionParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class ReductionOp(int, metaclass=EnumTypeWrapper):
         SUM: ClassVar[int]
         ASUM: ClassVar[int]
@@ -1495,7 +1445,6 @@ class ReductionParameter(Message):
     ) -> None: ...
 
 class ReLUParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class Engine(int, metaclass=EnumTypeWrapper):
         DEFAULT: ClassVar[int]
         CAFFE: ClassVar[int]
@@ -1515,7 +1464,6 @@ class ReLUParameter(Message):
     ) -> None: ...
 
 class ReshapeParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     SHAPE_FIELD_NUMBER: ClassVar[int]
     AXIS_FIELD_NUMBER: ClassVar[int]
     NUM_AXES_FIELD_NUMBER: ClassVar[int]
@@ -1532,7 +1480,6 @@ class ReshapeParameter(Message):
     ) -> None: ...
 
 class ScaleParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     NUM_AXES_FIELD_NUMBER: ClassVar[int]
     FILLER_FIELD_NUMBER: ClassVar[int]
@@ -1556,7 +1503,6 @@ class ScaleParameter(Message):
     ) -> None: ...
 
 class SigmoidParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class Engine(int, metaclass=EnumTypeWrapper):
         DEFAULT: ClassVar[int]
         CAFFE: ClassVar[int]
@@ -1573,7 +1519,6 @@ class SigmoidParameter(Message):
     ) -> None: ...
 
 class SliceParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     SLICE_POINT_FIELD_NUMBER: ClassVar[int]
     SLICE_DIM_FIELD_NUMBER: ClassVar[int]
@@ -1589,7 +1534,6 @@ class SliceParameter(Message):
     ) -> None: ...
 
 class SoftmaxParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class Engine(int, metaclass=EnumTypeWrapper):
         DEFAULT: ClassVar[int]
         CAFFE: ClassVar[int]
@@ -1609,7 +1553,6 @@ class SoftmaxParameter(Message):
     ) -> None: ...
 
 class SPPParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class PoolMethod(int, metaclass=EnumTypeWrapper):
         MAX: ClassVar[int]
         AVE: ClassVar[int]
@@ -1639,7 +1582,6 @@ class SPPParameter(Message):
     ) -> None: ...
 
 class SwishParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     BETA_FIELD_NUMBER: ClassVar[int]
     beta: float
     def __init__(
@@ -1649,7 +1591,6 @@ class SwishParameter(Message):
     ) -> None: ...
 
 class TanHParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class Engine(int, metaclass=EnumTypeWrapper):
         DEFAULT: ClassVar[int]
         CAFFE: ClassVar[int]
@@ -1666,7 +1607,6 @@ class TanHParameter(Message):
     ) -> None: ...
 
 class ThresholdParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     THRESHOLD_FIELD_NUMBER: ClassVar[int]
     threshold: float
     def __init__(
@@ -1676,7 +1616,6 @@ class ThresholdParameter(Message):
     ) -> None: ...
 
 class TileParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     AXIS_FIELD_NUMBER: ClassVar[int]
     TILES_FIELD_NUMBER: ClassVar[int]
     axis: int
@@ -1689,7 +1628,6 @@ class TileParameter(Message):
     ) -> None: ...
 
 class V1LayerParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class DimCheckMode(int, metaclass=EnumTypeWrapper):
         STRICT: ClassVar[int]
         PERMISSIVE: ClassVar[int]
@@ -1942,7 +1880,6 @@ class V1LayerParameter(Message):
     ) -> None: ...
 
 class V0LayerParameter(Message):
-    DESCRIPTOR: ClassVar[Descriptor]
     class PoolMethod(int, metaclass=EnumTypeWrapper):
         MAX: ClassVar[int]
         AVE: ClassVar[int]

@@ -71,10 +71,10 @@ def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple
     for node in net.nodes:
         nodes.setdefault(node.name, node)
     for layer in weights.layers:
-        node = nodes.get(layer.name)
-        if node is None:
+        if layer.name not in nodes:
             log.info("net.cpp:746", f"Ignoring source layer {layer.name}")
             continue
+        node = nodes[layer.name]
         given = _given(node, layer, weights.hdf5)
         if len(layer.blobs) > len(node.learned) or not all(given):
             raise SnapshotError(

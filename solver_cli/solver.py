@@ -182,7 +182,7 @@ class Solver:
             outputs = {name: blob.detach() for name, blob in self.net.outputs_of(blobs).items()}
             del blobs
             if loss.requires_grad:
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
             total += loss.detach()
             if debug:
                 debug.backward()

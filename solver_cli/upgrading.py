@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 
 from solver_cli import log, prototxt
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
@@ -54,20 +54,19 @@ def _read(source: str) -> tuple[NetParameter | SolverParameter, prototxt.Place, 
     if b"\0" in raw or source.endswith((".caffemodel", ".binaryproto")):
         return _binary(raw, source), prototxt.Place(), False
     errors: list[ConfigError] = []
-    for kind in (NetParameter, SolverParameter):
+    kinds: tuple[type[NetParameter | SolverParameter], ...] = (NetParameter, SolverParameter)
+    for kind in kinds:
         try:
-            message, place = prototxt.read(source, kind, "net or solver")
-            return message, place, True
+            return *prototxt.read(source, kind, "net or solver"), True
         except ConfigError as error:
             errors.append(error)
     raise max(errors, key=lambda error: (error.where.line, error.where.column) if error.where else (0, 0))
 
 
 def _binary(raw: bytes, source: str) -> NetParameter:
-    message: Message = NetParameter()
+    message = NetParameter()
     try:
         message.ParseFromString(raw)
     except DecodeError:
         raise SnapshotError("not a binary NetParameter: cut short, damaged, or something else", Where(source)) from None
-    assert isinstance(message, NetParameter)
     return message

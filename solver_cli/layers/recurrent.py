@@ -1,0 +1,183 @@
+"""LSTM, RNN and LSTMUnit: states that go from step to step and from batch to batch.
+
+Bottoms of LSTM and RNN: x (T, N, ...), markers (T, N) of which a 0 starts a sequence, optionally a static input (N, ...)
+that joins every step, and with `expose_hidden` the first states (1, N, H). Tops: (T, N, H), with `expose_hidden` also the
+last states. No gradient flows through exposed states or into the markers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from solver_cli.caffe_pb2 import RecurrentParameter
+from solver_cli.errors import ConfigError
+from solver_cli.fillers import filled
+from solver_cli.layers.common import Shape
+from solver_cli.registry import layer
+
+log = logging.getLogger("solver_cli.layers")
+
+
+class Recurrent(nn.Module):
+    """What LSTM and RNN share: the check of the bottoms, the blobs on the input side, the state between forwards.
+
+    `state`: the last states, each (1, N, H), or None at the beginning; a later forward of as many streams goes on from it.
+    """
+
+    states = 1
+    gates = 1
+
+    def __init__(self, param: RecurrentParameter, shapes: Sequence[Shape], *, num_tops: int):
+        super().__init__()
+        if param.num_output == 0:
+            raise _error("num_output must be positive", "num_output")
+        if param.debug_info:
+            log.info("recurrent_param.debug_info is ignored: there is no unrolled net to report on")
+        self.size, self.expose = param.num_output, param.expose_hidden
+        self.state: tuple[Tensor, ...] | None = None
+        exposed = self.states if self.expose else 0
+        if len(shapes) - exposed not in (2, 3) or num_tops != 1 + exposed:
+            raise _error(
+                f"{len(shapes)} bottoms and {num_tops} tops: with expose_hidden: {str(self.expose).lower()} expected "
+                f"{2 + exposed} bottoms, or {3 + exposed} with a static input, and {1 + exposed} tops",
+                "expose_hidden",
+            )
+        self.static = len(shapes) - exposed == 3
+        _check_shapes(shapes, self.static, self.size)
+        out = self.gates * self.size
+        self.weight_x = filled(param.weight_filler, out, prod(shapes[0][2:]))
+        self.bias = filled(param.bias_filler, out)
+        self.weight_static = filled(param.weight_filler, out, prod(shapes[2][1:])) if self.static else None
+        self.weight_h = filled(param.weight_filler, out, self.size)
+
+    def reset(self) -> None:
+        """Start from states of 0 again."""
+        self.state = None
+
+    def forward(self, x: Tensor, markers: Tensor, *more: Tensor) -> Tensor | tuple[Tensor, ...]:
+        inputs = F.linear(x.flatten(2), self.weight_x, self.bias)
+        if self.weight_static is not None:
+            inputs = inputs + F.linear(more[0].flatten(1), self.weight_static)
+            more = more[1:]
+        first = [s.detach() for s in more] if self.expose else self._carried(x)
+        top, last = self.run(inputs, markers.detach(), [s.squeeze(0) for s in first])
+        last = tuple(s.detach().unsqueeze(0) for s in last)
+        if self.expose:
+            return top, *last
+        if not x.is_meta:
+            self.state = last
+        return top
+
+    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The top and the last states from the gates' inputs (T, N, gates * H), the markers and the first states (N, H)."""
+        raise NotImplementedError
+
+    def _carried(self, x: Tensor) -> Sequence[Tensor]:
+        shape = (1, x.shape[1], self.size)
+        if x.is_meta or self.state is None or self.state[0].shape != shape:
+            return [x.new_zeros(shape) for _ in range(self.states)]
+        return [s.to(x) for s in self.state]
+
+
+def _error(message: str, field: str) -> ConfigError:
+    return ConfigError(message, field=f"recurrent_param.{field}")
+
+
+def _check_shapes(shapes: Sequence[Shape], static: bool, size: int) -> None:
+    x, markers = tuple(shapes[0]), tuple(shapes[1])
+    if len(x) < 3:
+        raise ConfigError(f"the input must have at least 3 axes (steps, streams, ...), not the shape {x}", field="bottom")
+    if markers != x[:2]:
+        raise ConfigError(f"the markers must have the shape {x[:2]} (steps, streams), not {markers}", field="bottom")
+    if static and (len(shapes[2]) < 2 or shapes[2][0] != x[1]):
+        raise ConfigError(
+            f"the static input must have the shape ({x[1]} streams, ...), not {tuple(shapes[2])}", field="bottom"
+        )
+    for state in shapes[2 + static :]:
+        if tuple(state) != (1, x[1], size):
+            raise ConfigError(f"the first states must have the shape {(1, x[1], size)}, not {tuple(state)}", field="bottom")
+
+
+@layer("LSTM", param="recurrent_param", bottoms=(2, 5), tops=(1, 3))
+class LSTM(Recurrent):
+    """c = m f c' + i g, h = o tanh(c), gates i, f, o, g from W_x x + b + W_static s + W_h m h'; m is the marker.
+
+    Blobs: W_x (4H, D), b (4H), [W_static (4H, D')], W_h (4H, H). States h, c. No peepholes.
+    """
+
+    states = 2
+    gates = 4
+
+    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        h, c = state
+        tops = []
+        for step, marker in zip(inputs.unbind(0), markers.unsqueeze(2).unbind(0), strict=True):
+            gates = torch.addmm(step, h * marker, self.weight_h.t())
+            c, h = Unit.apply(c, gates, marker)  # type: ignore[no-untyped-call]
+            tops.append(h)
+        return torch.stack(tops), (h, c)
+
+
+@layer("RNN", param="recurrent_param", bottoms=(2, 4), tops=(1, 2))
+class RNN(Recurrent):
+    """h = tanh(W_x x + b + W_static s + W_h m h'), top = tanh(W_o h + b_o); m is the marker.
+
+    Blobs: W_x (H, D), b (H), [W_static (H, D')], W_h (H, H), W_o (H, H), b_o (H). State h.
+    """
+
+    def __init__(self, param: RecurrentParameter, shapes: Sequence[Shape], *, num_tops: int):
+        super().__init__(param, shapes, num_tops=num_tops)
+        self.weight_o = filled(param.weight_filler, self.size, self.size)
+        self.bias_o = filled(param.bias_filler, self.size)
+
+    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        (h,) = state
+        steps = []
+        for step, marker in zip(inputs.unbind(0), markers.unsqueeze(2).unbind(0), strict=True):
+            h = torch.tanh(torch.addmm(step, h * marker, self.weight_h.t()))
+            steps.append(h)
+        return torch.tanh(F.linear(torch.stack(steps), self.weight_o, self.bias_o)), (h,)
+
+
+@layer("LSTMUnit", bottoms=3, tops=2)
+def lstm_unit(cell: Tensor, gates: Tensor, markers: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of LSTM: cell and state from the last cell (1, N, H), the gates' inputs (1, N, 4H) and markers (1, N)."""
+    streams = cell.shape[:2]
+    if cell.dim() != 3 or streams[0] != 1 or gates.shape != (*streams, 4 * cell.shape[-1]) or markers.shape != streams:
+        found = ", ".join(str(tuple(x.shape)) for x in (cell, gates, markers))
+        raise ConfigError(f"the bottoms must have the shapes (1, N, H), (1, N, 4H) and (1, N), not {found}", field="bottom")
+    c, h = Unit.apply(cell, gates, markers.unsqueeze(2))  # type: ignore[no-untyped-call]
+    return c, h
+
+
+class Unit(torch.autograd.Function):
+    """c = f c' + i g, h = o tanh(c), where f = m sigmoid(f_in) and m is the marker.
+
+    Caffe's gradient of f_in is that of the scaled gate, f (1 - f): the derivative for markers 0 and 1 only.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, cell: Tensor, gates: Tensor, marker: Tensor) -> tuple[Tensor, Tensor]:
+        size = cell.shape[-1]
+        i, f, o = torch.sigmoid(gates[..., : 3 * size]).chunk(3, -1)
+        f, g = f * marker, torch.tanh(gates[..., 3 * size :])
+        c = torch.addcmul(f * cell, i, g)
+        bent = torch.tanh(c)
+        ctx.save_for_backward(cell, i, f, o, g, bent)
+        return c, o * bent
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        cell, i, f, o, g, bent = ctx.saved_tensors
+        sigmoid, tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward
+        dc, dh = grads
+        dc = dc + tanh(dh * o, bent)
+        inputs = sigmoid(dc * g, i), sigmoid(dc * cell, f), sigmoid(dh * bent, o), tanh(dc * i, g)
+        return dc * f, torch.cat(inputs, -1), None
