@@ -71,7 +71,7 @@ def batch_reindex(x: Tensor, index: Tensor) -> Tensor:
         wrong = (index < 0) | (index >= x.shape[0])
         if wrong.any():
             at = int(wrong.nonzero()[0])
-            raise DataError(f"index {float(index[at]):g} at {at} is not in 0..{x.shape[0] - 1}, the rows of bottom 0")
+            raise DataError(f"index {index[at].item():g} at {at} is not in 0..{x.shape[0] - 1}, the rows of bottom 0")
     return x.index_select(0, index.long())
 
 
