@@ -75,8 +75,8 @@ def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Pl
 
 
 def to_text(message: Message) -> str:
-    """The message in text format, as Caffe prints it: fields in the order of their numbers."""
-    return text_format.MessageToString(message)
+    """The message in text format, as Caffe prints it: fields in the order of their numbers, whole floats without a point."""
+    return re.sub(r"^(\s*\w+: -?\d+)\.0$", r"\1", text_format.MessageToString(message), flags=re.M)
 
 
 def set_field(message: Message, path: str, text: str) -> None:

@@ -62,7 +62,7 @@ def layer(
 
 def source(name: str, *, tops: Count = 1) -> Callable[[Any], Any]:
     """Register a data source: a class built with (LayerParameter, training, numpy Generator); see `data.source.Source`."""
-    return lambda build: _register(name, build, None, 0, tops, source=True)
+    return lambda build: _register(name, build, _param_field(name), 0, tops, source=True)
 
 
 def _register(name: str, build: Any, param: str | None, bottoms: Count, tops: Count, **kind: bool) -> Any:

@@ -34,15 +34,7 @@ def train(
     `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
     go into train_state, as Caffe's tool puts them there.
     """
-    spec = read_solver(path)
-    for name, value in settings:
-        prototxt.set_field(spec.param, name, value)
-    spec.param.train_state.level = level
-    spec.param.train_state.stage.extend(stages)
-    if snapshot or weights:
-        spec.param.ClearField("weights")
-    if weights:
-        spec.param.weights.append(weights)
+    spec = effective(path, weights="" if snapshot else weights, level=level, stages=stages, settings=settings)
     device = choose_device(spec, gpu, cpu)
     with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device)) as solver:
         solver.action = signals
@@ -53,6 +45,27 @@ def train(
         with progress(solver):
             solver.solve()
         log.info("caffe.cpp:250", "Optimization Done.")
+
+
+def effective(
+    path: str,
+    *,
+    weights: str | None = None,
+    level: int = 0,
+    stages: Sequence[str] = ("",),
+    settings: Sequence[tuple[str, str]] = (),
+) -> SolverSpec:
+    """The solver file `path` with what the options change in it; `weights` of "" takes the file's own away. Raises Error."""
+    spec = read_solver(path)
+    for name, value in settings:
+        prototxt.set_field(spec.param, name, value)
+    spec.param.train_state.level = level
+    spec.param.train_state.stage.extend(stages)
+    if weights is not None:
+        spec.param.ClearField("weights")
+    if weights:
+        spec.param.weights.append(weights)
+    return spec
 
 
 def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
