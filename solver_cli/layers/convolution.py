@@ -210,8 +210,7 @@ class Deconvolution(Filters):
     def _map(self, x: Tensor) -> Tensor:
         w = self.windows
         sizes = [
-            s * (n - 1) + e - 2 * p
-            for n, s, e, p in zip(x.shape[self.axis + 1 :], w.stride, w.extent, w.pad, strict=True)
+            s * (n - 1) + e - 2 * p for n, s, e, p in zip(x.shape[self.axis + 1 :], w.stride, w.extent, w.pad, strict=True)
         ]
         if any(size < 1 for size in sizes):
             raise _error(f"pad {' x '.join(map(str, w.pad))} leaves no output ({' x '.join(map(str, sizes))})", "pad")

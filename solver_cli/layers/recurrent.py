@@ -7,7 +7,6 @@ last states. No gradient flows through exposed states or into the markers.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from math import prod
 from typing import Any
@@ -16,13 +15,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from solver_cli import log
 from solver_cli.caffe_pb2 import RecurrentParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape
 from solver_cli.registry import layer
-
-log = logging.getLogger("solver_cli.layers")
 
 
 class Recurrent(nn.Module):
@@ -39,7 +37,7 @@ class Recurrent(nn.Module):
         if param.num_output == 0:
             raise _error("num_output must be positive", "num_output")
         if param.debug_info:
-            log.info("recurrent_param.debug_info is ignored: there is no unrolled net to report on")
+            log.warning("recurrent_layer.cpp:109", "recurrent_param.debug_info is ignored: no unrolled net to report on")
         self.size, self.expose = param.num_output, param.expose_hidden
         self.state: tuple[Tensor, ...] | None = None
         exposed = self.states if self.expose else 0
