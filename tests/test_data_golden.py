@@ -107,7 +107,7 @@ def test_dummy_data_draws_random_tops_anew_and_constant_ones_once() -> None:
 def test_memory_data_delivers_the_arrays_as_they_are(expected: dict[str, np.ndarray], caplog: Any) -> None:
     (layer,) = layers(CASES["memory_data"]["net"])
     source: Any = build(layer)
-    assert source.shapes[1] == (4,) == tuple(expected["memory_data/before_data"][:0]) + source.shapes[1]
+    assert source.shapes == [tuple(expected[f"memory_data/before_{top}"]) for top in layer.top]
     with np.load("memory.npz") as arrays:
         source.reset(arrays["data"], arrays["label"])
     assert "does not transform array data" in caplog.text

@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import lmdb
-import numpy as np
 import torch
-from google.protobuf.message import DecodeError
 from numpy.random import Generator
 from torch import Tensor
 
-from solver_cli.caffe_pb2 import DataParameter, Datum, LayerParameter
-from solver_cli.data.image import Pool, decode
-from solver_cli.data.source import by, check_batch_size, check_fields, check_source, say, state_field
-from solver_cli.data.transform import Picture, Transform
+from solver_cli.caffe_pb2 import DataParameter, LayerParameter
+from solver_cli.data.datum import Datums
+from solver_cli.data.pool import Pool
+from solver_cli.data.source import check_batch_size, check_fields, check_source, say, state_field
+from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
@@ -143,25 +142,30 @@ class Data:
         self._path = check_source(param, FIELD)
         self._database = open_database(param.backend, self._path)
         self._pool = Pool()
+        self._datums = Datums(self._transform.force, f"{FIELD}.source", self._pool)
         self._number = 0  # of the record to come, counted through all rounds
         self._seek(b"")
-        name, datum = self._parse(*self._record)
-        shape = self._transform.shape(name, self._picture(name, datum).shape)
+        key, value = self._record
+        datum = self._datums.parse(value, self._name(key))
+        shape = self._transform.shape(self._name(key), self._datums.picture(datum, self._name(key)).shape)
         self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)][: 1 + self._labels]
         say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
         if not datum.encoded:
             self._transform.warn_raw()
 
     def next_batch(self) -> tuple[Tensor, ...]:
-        records = [self._parse(*self._take()) for _ in range(self._batch_size)]
-        names = [name for name, _ in records]
-        datums = [datum for _, datum in records]
-        run = self._pool.map if any(d.encoded for d in datums) else map
-        pictures = list(run(self._picture, names, datums))
-        data = self._transform(names, pictures, self._number - self._batch_size)
-        if not self._labels:
-            return (data,)
-        return data, torch.tensor([d.label for d in datums], dtype=torch.float32)
+        first = self._number
+        records = [self._take() for _ in range(self._batch_size)]
+
+        def name(i: int) -> str:
+            return self._name(records[i][0])
+
+        pictures, labels = self._datums.read([value for _, value in records], name)
+        data = self._transform(pictures, first, name, self._pool)
+        return (data, torch.tensor(labels, dtype=torch.float32)) if self._labels else (data,)
+
+    def _name(self, key: bytes) -> str:
+        return f"record '{key.decode(errors='backslashreplace')}' of {self._path}"
 
     def _seek(self, key: bytes) -> None:
         self._records = self._database.records(key)
@@ -181,25 +185,6 @@ class Data:
         else:
             self._record = following
         return record
-
-    def _parse(self, key: bytes, value: bytes) -> tuple[str, Datum]:
-        """What errors call the record, and the Datum in it."""
-        name = f"record '{key.decode(errors='backslashreplace')}' of {self._path}"
-        try:
-            return name, Datum.FromString(value)
-        except DecodeError:
-            raise DataError(f"{name} is not a Datum ({len(value)} bytes)", field=f"{FIELD}.source") from None
-
-    def _picture(self, name: str, datum: Datum) -> Picture:
-        """The picture in a Datum: encoded, bytes or floats."""
-        if datum.encoded:
-            return decode(datum.data, name, self._transform.force, f"{FIELD}.source")
-        shape = (datum.channels, datum.height, datum.width)
-        data = datum.data
-        values = np.frombuffer(data, np.uint8) if data else np.array(datum.float_data, np.float32)
-        if values.size != np.prod(shape) or min(shape) < 1:
-            raise DataError(f"{name} is {by(shape)}, but holds {values.size} values", field=f"{FIELD}.source")
-        return values.reshape(shape)
 
     def state_dict(self) -> dict[str, Any]:
         return {"key": self._record[0], "number": self._number, "seed": self._transform.seed}

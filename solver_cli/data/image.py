@@ -6,12 +6,9 @@ bytes come out equal to Caffe's pixel for pixel; Pillow's resize smooths and its
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +16,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
+from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
     check_batch_size,
     check_fields,
@@ -33,8 +31,6 @@ from solver_cli.data.source import (
 from solver_cli.data.transform import Picture, Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
-
-T = TypeVar("T")
 
 
 def opencv() -> Any:
@@ -69,24 +65,6 @@ def read_file(path: str, field: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}", field=field) from None
-
-
-class Pool:
-    """Threads that decode several pictures of a batch at once (OpenCV lets Python's lock go); started when first used."""
-
-    def __init__(self) -> None:
-        self._threads: ThreadPoolExecutor | None = None
-
-    def map(self, function: Callable[..., T], *items: Iterable[Any]) -> Iterator[T]:
-        """As the builtin map: results and errors in order."""
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(min(16, os.cpu_count() or 1), "decode")
-        return self._threads.map(function, *items)
-
-    def close(self) -> None:
-        if self._threads is not None:
-            self._threads.shutdown(cancel_futures=True)
-            self._threads = None
 
 
 FIELD = "image_data_param"
@@ -155,7 +133,7 @@ class ImageData:
     def next_batch(self) -> tuple[Tensor, Tensor]:
         lines = [self._line(self._record + i) for i in range(self._batch_size)]
         pictures = list(self._pool.map(self._read, [name for name, _ in lines]))
-        data = self._transform([f"picture '{name}'" for name, _ in lines], pictures, self._record)
+        data = self._transform(pictures, self._record, lambda i: f"picture '{lines[i][0]}'", self._pool)
         self._record += self._batch_size
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
 

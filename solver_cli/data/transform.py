@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import TransformationParameter
+from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, say
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.formats import blobproto
@@ -20,6 +21,7 @@ Picture = NDArray[Any]  # [channels, height, width], uint8 or float32
 
 FIELDS = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
 IDLE = ("use_gpu_transform",)
+THREADED = 1 << 14  # pixels of a picture from which threads pay
 
 
 class Transform:
@@ -38,8 +40,8 @@ class Transform:
         self.crop: int = param.crop_size
         self._mirror = param.mirror
         self._random_crop = training and self.crop > 0
-        self._scale = param.scale
-        self._values = torch.tensor(param.mean_value).view(-1, 1, 1) if param.mean_value else None
+        self._scale = np.float32(param.scale)
+        self._values = np.array(param.mean_value, np.float32).reshape(-1, 1, 1) if param.mean_value else None
         self._mean = read_mean(param)
         self._field = field
 
@@ -63,60 +65,71 @@ class Transform:
                 f"{len(self._values)} mean values for {name} of {channels} channels: give one, or one for each channel",
                 field="transform_param.mean_value",
             )
-        if self._mean is not None and tuple(self._mean.shape) != shape:
+        if self._mean is not None and self._mean.shape != shape:
             raise DataError(
                 f"the mean file is {by(self._mean.shape)}, {name} is {by(shape)}: they must be equal",
                 field="transform_param.mean_file",
             )
         return (channels, self.crop or height, self.crop or width)
 
-    def __call__(self, names: Sequence[str], pictures: Sequence[Picture], first: int) -> Tensor:
-        """The batch [N, channels, height, width] of `pictures`; `first` is the running number of the first of them."""
-        shape = self.shape(names[0], pictures[0].shape)
-        for name, picture in zip(names, pictures, strict=True):
-            if (other := self.shape(name, picture.shape)) != shape:
-                raise DataError(
-                    f"{name} gives {by(other)}, but {names[0]} began the batch with {by(shape)}: "
-                    "a batch_size above 1 needs pictures of one size (crop_size helps unless they are smaller)",
-                    field=self._field,
-                )
-        tops, lefts, flips = self._draw(pictures, shape, first)
-        kind = np.uint8 if all(p.dtype == np.uint8 for p in pictures) else np.float32
-        rows = np.empty((len(pictures), *shape), kind)
-        for row, picture, top, left in zip(rows, pictures, tops, lefts, strict=True):
-            row[...] = picture[:, top : top + shape[1], left : left + shape[2]]
-        batch = torch.from_numpy(rows)
-        if flips.any():
-            batch = torch.where(torch.from_numpy(flips).view(-1, 1, 1, 1), batch.flip(3), batch)
-        return self._normalise(batch.float(), tops, lefts, flips)
+    def __call__(self, pictures: Sequence[Picture] | Picture, first: int, name: Callable[[int], str], pool: Pool) -> Tensor:
+        """The batch [N, channels, height, width] of `pictures`: a sequence, or one array of them all.
+
+        `first` is the running number of the first of them, `name` gives what errors call each.
+        """
+        shape = self.shape(name(0), pictures[0].shape)
+        if not isinstance(pictures, np.ndarray):
+            for i, picture in enumerate(pictures):
+                self._check_equal(i, picture, shape, name)
+        batch = np.empty((len(pictures), *shape), np.float32)
+        corners, flips = self._draw(pictures, shape, first)
+        if isinstance(pictures, np.ndarray) and not flips.any() and (corners == corners[0]).all():
+            self._put(batch, pictures, corners[0], False)
+        else:
+            run = pool.map if pictures[0].size >= THREADED else map
+            for _ in run(self._put, batch, pictures, corners, flips):
+                pass
+        return torch.from_numpy(batch)
+
+    def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
+        other = self.shape(name(i), picture.shape)
+        if other != shape:
+            raise DataError(
+                f"{name(i)} gives {by(other)}, but {name(0)} began the batch with {by(shape)}: "
+                "a batch_size above 1 needs pictures of one size (crop_size helps unless they are smaller)",
+                field=self._field,
+            )
 
     def _draw(
-        self, pictures: Sequence[Picture], shape: tuple[int, ...], first: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Where each picture is cut (top, left) and whether it is mirrored."""
-        space: NDArray[np.int64] = np.array([p.shape[1:] for p in pictures], np.int64) - np.array(shape[1:], np.int64)
-        words = random_words(self.seed, first, len(pictures), 3)
-        drawn = (words[:, :2] % (space + 1).astype(np.uint64)).astype(np.int64)
-        corner = drawn if self._random_crop else space // 2
-        flips = (words[:, 2] % np.uint64(2)).astype(bool) if self._mirror else np.zeros(len(pictures), bool)
-        return corner[:, 0], corner[:, 1], flips
+        self, pictures: Sequence[Picture] | Picture, shape: tuple[int, ...], first: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Where each picture is cut, [N, (top, left)], and whether it is mirrored, [N]."""
+        count = len(pictures)
+        words = random_words(self.seed, first, count, 3)
+        flips = (words[:, 2] % np.uint64(2)).astype(bool) if self._mirror else np.zeros(count, bool)
+        if not self.crop:
+            return np.zeros((count, 2), np.int64), flips
+        space = np.array([picture.shape[1:] for picture in pictures]) - self.crop
+        drawn = words[:, :2] % (space + 1).astype(np.uint64)
+        return (drawn if self._random_crop else space // 2).astype(np.int64), flips
 
-    def _normalise(self, batch: Tensor, tops: NDArray[Any], lefts: NDArray[Any], flips: NDArray[Any]) -> Tensor:
-        """(batch - mean) * scale; the mean is cut and mirrored with each picture."""
+    def _put(self, out: Picture, picture: Picture, corner: NDArray[np.int64], flip: bool) -> None:
+        """out = (picture - mean) * scale, cut at `corner`, mirrored or not: of one picture or of a whole array."""
+        top, left = corner
+        cut = (..., slice(top, top + out.shape[-2]), slice(left, left + out.shape[-1]))
+        aspect = (..., slice(None, None, -1 if flip else 1))
+        pixels = np.ascontiguousarray(picture[cut][aspect])
         if self._values is not None:
-            batch.sub_(self._values)
+            np.subtract(pixels, self._values, out=out)
         elif self._mean is not None:
-            height, width = batch.shape[2:]
-            cuts = [self._mean[:, t : t + height, left : left + width] for t, left in zip(tops, lefts, strict=True)]
-            if not flips.any() and len({*zip(tops, lefts, strict=True)}) == 1:
-                batch.sub_(cuts[0])
-            else:
-                for row, cut, flip in zip(batch, cuts, flips, strict=True):
-                    row.sub_(cut.flip(2) if flip else cut)
-        return batch.mul_(self._scale) if self._scale != 1 else batch
+            np.subtract(pixels, self._mean[cut][aspect], out=out)
+        else:
+            out[...] = pixels
+        if self._scale != 1:
+            np.multiply(out, self._scale, out=out)
 
 
-def read_mean(param: TransformationParameter) -> Tensor | None:
+def read_mean(param: TransformationParameter) -> NDArray[np.float32] | None:
     """The mean picture [channels, height, width] of transform_param, if it names one. Raises ConfigError, DataError."""
     if not param.HasField("mean_file"):
         return None
@@ -133,4 +146,4 @@ def read_mean(param: TransformationParameter) -> Tensor | None:
         raise DataError(
             f"{param.mean_file}: a mean has at most four axes, not {by(mean.shape)}", field="transform_param.mean_file"
         )
-    return torch.from_numpy(mean.reshape(mean.shape + (1,) * (4 - mean.ndim))[0])
+    return mean.reshape(mean.shape + (1,) * (4 - mean.ndim))[0]  # type: ignore[no-any-return]

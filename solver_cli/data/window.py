@@ -13,7 +13,8 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter
-from solver_cli.data.image import Pool, decode, opencv, planes, read_file
+from solver_cli.data.image import decode, opencv, planes, read_file
+from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
     by,
     check_batch_size,
@@ -120,7 +121,7 @@ class WindowData:
                 f"{transform.mean_file}: a mean of {by(mean.shape)} does not cover crops of 3 x {self._crop} x {self._crop}",
                 field="transform_param.mean_file",
             )
-        return mean[:, start : start + self._crop, start : start + self._crop]
+        return torch.from_numpy(mean[:, start : start + self._crop, start : start + self._crop])
 
     def _sort(self, windows: list[Window]) -> tuple[list[Window], list[Window]]:
         """(background, objects) by their overlap; what lies between the thresholds is dropped."""
