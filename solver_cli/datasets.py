@@ -79,8 +79,8 @@ def write_lmdb(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
 def fill(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
     """A new LMDB without a lock file; its map may fill the disk, the file is as large as its records."""
     path.mkdir()
-    room = shutil.disk_usage(path).free
-    with lmdb.open(str(path), map_size=max(room, 1 << 20), lock=False, readahead=False) as environment:
+    room = min(max(shutil.disk_usage(path).free, 1 << 20), 1 << 40)
+    with lmdb.open(str(path), map_size=room, lock=False, readahead=False) as environment:
         with environment.begin(write=True) as transaction:
             for key, value in records:
                 transaction.put(key, value)

@@ -35,7 +35,8 @@ def numbered(values: list[bytes]) -> Records:
 def data(
     path: Path, batch_size: int = 4, rest: str = "", training: bool = False, seed: int = 0, backend: str = "LMDB"
 ) -> Data:
-    text = f"""type: "Data" top: "data" top: "label" data_param {{ source: "{path}" batch_size: {batch_size} backend: {backend} }}"""
+    param = f'data_param {{ source: "{path}" batch_size: {batch_size} backend: {backend} }}'
+    text = f'type: "Data" top: "data" top: "label" {param}'
     return Data(text_format.Merge(rest, text_format.Parse(text, LayerParameter())), training, np.random.default_rng(seed))
 
 

@@ -149,7 +149,6 @@ def test_bad_window_files_are_refused(old: str, new: str, words: str) -> None:
         ("context_pad: 2", "crop_size: 4", "context_pad 2 leaves nothing of crop_size 4"),
         ("fg_fraction: 1.5", "crop_size: 4", "fg_fraction must lie within 0 and 1"),
         ("", "crop_size: 4 mean_value: 1 mean_value: 2", "once or 3 times, not 2"),
-        ("", "crop_size: 4 force_gray: true", "transform_param.force_gray is not supported"),
     ],
 )
 def test_bad_window_settings_are_refused(param: str, crop: str, words: str) -> None:

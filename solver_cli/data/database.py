@@ -138,9 +138,9 @@ class Data:
             raise ConfigError("prefetch must be 1 or more, not 0", field=f"{FIELD}.prefetch")
         self._batch_size = check_batch_size(param, FIELD)
         self._labels = len(layer.top) > 1
-        self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._path = check_source(param, FIELD)
         self._database = open_database(param.backend, self._path)
+        self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
         self._datums = Datums(self._transform.force, f"{FIELD}.source", self._pool)
         self._number = 0  # of the record to come, counted through all rounds

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import DummyDataParameter, FillerParameter, LayerParameter
-from solver_cli.data.source import check_fields, draw_seed, random_words, state_field
+from solver_cli.data.source import check_fields, draw_seed, log, random_words, state_field
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import fill
 from solver_cli.registry import source
@@ -29,7 +29,7 @@ class DummyData:
         param = layer.dummy_data_param
         check_fields(param, FIELD, ("data_filler", "shape", *AXES))
         if layer.HasField("transform_param"):
-            raise ConfigError("DummyData does not transform data: leave transform_param out", field="transform_param")
+            log.warning("transform_param has no effect in DummyData")
         self.shapes = shapes(param, len(layer.top))
         fillers = list(param.data_filler) or [FillerParameter()]
         if len(fillers) not in (1, len(self.shapes)):

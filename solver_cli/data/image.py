@@ -87,8 +87,8 @@ class ImageData:
         opencv()
         self._param = param
         self._batch_size = check_batch_size(param, FIELD)
-        self._lines = read_list(check_source(param, FIELD))
         self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
+        self._lines = read_list(check_source(param, FIELD))
         self._seed = draw_seed(generator)
         if param.shuffle:
             say("Shuffling data", "image_data_layer.cpp:53")

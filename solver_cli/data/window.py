@@ -69,7 +69,10 @@ class WindowData:
         param, transform = layer.window_data_param, layer.transform_param
         check_fields(param, FIELD, FIELDS, ("mean_file", "crop_size", "mirror"))
         check_fields(
-            transform, "transform_param", ("crop_size", "mirror", "mean_file", "mean_value"), ("scale", "force_color")
+            transform,
+            "transform_param",
+            ("crop_size", "mirror", "mean_file", "mean_value"),
+            ("scale", "force_color", "force_gray"),
         )
         self._batch_size = check_batch_size(param, FIELD)
         if not transform.crop_size:
