@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import (
     BiasParameter,
-    BlobShape,
     ConcatParameter,
     EltwiseParameter,
     FillerParameter,
     ParameterParameter,
     ReductionParameter,
+    ReshapeParameter,
     ScaleParameter,
     SliceParameter,
 )
@@ -135,28 +135,30 @@ def _aligned(blob: Tensor | None, x: Tensor, axis: int, field: str) -> Tensor:
 
 
 @layer("Concat", bottoms=(1, None))
-def concat(*bottoms: Tensor, concat_param: ConcatParameter) -> Tensor:
+class Concat(nn.Module):
     """top = the bottoms, one after the other along `axis`"""
-    axis = _old_axis(concat_param, "concat_dim", bottoms[0], "concat_param")
-    first = list(bottoms[0].shape)
-    for i, x in enumerate(bottoms):
-        first[axis : axis + 1] = x.shape[axis : axis + 1]
-        if list(x.shape) != first:
-            raise ConfigError(
-                f"bottom {i} of shape {shape_of(x)} does not fit bottom 0 of shape "
-                f"{shape_of(bottoms[0])}: only axis {axis} may differ",
-                field=f"bottom[{i}]",
-            )
-    return torch.cat(bottoms, axis)
+
+    def __init__(self, param: ConcatParameter, shapes: list[Shape]):
+        super().__init__()
+        self.axis = axis = _old_axis(param, "concat_dim", shapes[0], "concat_param")
+        for i, shape in enumerate(shapes):
+            if (*shape[:axis], *shape[axis + 1 :]) != (*shapes[0][:axis], *shapes[0][axis + 1 :]):
+                raise ConfigError(
+                    f"bottom {i} of shape {shape} does not fit bottom 0 of shape {shapes[0]}: only axis {axis} may differ",
+                    field=f"bottom[{i}]",
+                )
+
+    def forward(self, *bottoms: Tensor) -> Tensor:
+        return torch.cat(bottoms, self.axis)
 
 
-def _old_axis(param: ConcatParameter | SliceParameter, old: str, x: Tensor, field: str) -> int:
+def _old_axis(param: ConcatParameter | SliceParameter, old: str, bottom: Shape, field: str) -> int:
     """The axis, counted from 0, by its name of today or by its old one."""
     if not param.HasField(old):
-        return canonical_axis(param.axis, x, f"{field}.axis")
+        return canonical_axis(param.axis, bottom, f"{field}.axis")
     if param.HasField("axis"):
         raise ConfigError(f"axis and {old} mean the same: give one of them", field=f"{field}.{old}")
-    return canonical_axis(getattr(param, old), x, f"{field}.{old}")
+    return canonical_axis(getattr(param, old), bottom, f"{field}.{old}")
 
 
 @layer("Crop", bottoms=2)
@@ -307,9 +309,16 @@ def reduction(x: Tensor, *, operation: int, axis: int, coeff: float) -> Tensor:
 
 
 @layer("Reshape")
-def reshape(x: Tensor, *, shape: BlobShape | None, axis: int, num_axes: int) -> Tensor:
+class Reshape(nn.Module):
     """top = bottom with `num_axes` axes from `axis` on (-1: all) replaced by `shape`: 0 copies an axis, -1 is inferred"""
-    return x.reshape(_reshaped(shape_of(x), tuple(shape.dim) if shape else (), axis, num_axes))
+
+    def __init__(self, param: ReshapeParameter, shapes: list[Shape]):
+        super().__init__()
+        self.dims = tuple(param.shape.dim)
+        self.axis, self.num_axes = param.axis, param.num_axes
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(_reshaped(shape_of(x), self.dims, self.axis, self.num_axes))
 
 
 def _reshaped(bottom: Shape, dims: Shape, axis: int, num_axes: int) -> Shape:
@@ -325,12 +334,12 @@ def _reshaped(bottom: Shape, dims: Shape, axis: int, num_axes: int) -> Shape:
         )
     if min(dims, default=0) < -1 or dims.count(-1) > 1:
         raise ConfigError(f"shape {dims} may hold one -1 and no other negative value", field="reshape_param.shape")
-    if any(dim == 0 and start + i >= len(bottom) for i, dim in enumerate(dims)):
+    if 0 in dims[max(0, len(bottom) - start) :]:
         raise ConfigError(
             f"shape {dims} holds a 0 where a bottom of shape {bottom} has no axis to copy", field="reshape_param.shape"
         )
     copied = [bottom[start + i] if dim == 0 else dim for i, dim in enumerate(dims)]
-    known = prod(bottom[:start]) * prod(d for d in copied if d != -1) * prod(bottom[end:])
+    known = prod(bottom[:start]) * prod([d for d in copied if d != -1]) * prod(bottom[end:])
     count = prod(bottom)
     if -1 in copied and known and count % known == 0:
         copied[copied.index(-1)] = count // known
@@ -349,29 +358,37 @@ def silence(*bottoms: Tensor) -> tuple[Tensor, ...]:
 
 
 @layer("Slice", tops=(1, None))
-def slice_(x: Tensor, *, slice_param: SliceParameter, num_tops: int) -> tuple[Tensor, ...]:
+class Slice(nn.Module):
     """tops = the pieces of bottom along `axis`, cut at the slice points, or of equal size"""
-    axis = _old_axis(slice_param, "slice_dim", x, "slice_param")
-    size, points = x.shape[axis], tuple(slice_param.slice_point)
-    if not points:
-        if size % num_tops:
+
+    def __init__(self, param: SliceParameter, shapes: list[Shape], *, num_tops: int):
+        super().__init__()
+        self.axis = _old_axis(param, "slice_dim", shapes[0], "slice_param")
+        self.points, self.num_tops = tuple(param.slice_point), num_tops
+        if self.points and len(self.points) != num_tops - 1:
             raise ConfigError(
-                f"axis {axis} of a bottom of shape {shape_of(x)} is not divisible by {num_tops} tops: give slice_point",
+                f"{len(self.points)} slice_point for {num_tops} tops: give {num_tops - 1}", field="slice_param.slice_point"
+            )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        return torch.split(x, self._sizes(shape_of(x)), self.axis)
+
+    def _sizes(self, bottom: Shape) -> list[int]:
+        size, points = bottom[self.axis], self.points
+        if not points and size % self.num_tops:
+            raise ConfigError(
+                f"axis {self.axis} of a bottom of shape {bottom} is not divisible by {self.num_tops} tops: give slice_point",
                 field="slice_param",
             )
-        return torch.split(x, size // num_tops, axis) if size else (x,) * num_tops
-    if len(points) != num_tops - 1:
-        raise ConfigError(
-            f"{len(points)} slice_point for {num_tops} tops: give {num_tops - 1}", field="slice_param.slice_point"
-        )
-    ends = (0, *points, size)
-    sizes = [end - begin for begin, end in pairwise(ends)]
-    if min(sizes[:-1]) <= 0 or sizes[-1] < 0 or num_tops > size:
-        raise ConfigError(
-            f"slice points {points} do not increase within axis {axis} of a bottom of shape {shape_of(x)}",
-            field="slice_param.slice_point",
-        )
-    return torch.split(x, sizes, axis)
+        if not points:
+            return [size // self.num_tops] * self.num_tops
+        sizes = [end - begin for begin, end in pairwise((0, *points, size))]
+        if min(sizes[:-1]) <= 0 or sizes[-1] < 0 or self.num_tops > size:
+            raise ConfigError(
+                f"slice points {points} do not increase within axis {self.axis} of a bottom of shape {bottom}",
+                field="slice_param.slice_point",
+            )
+        return sizes
 
 
 @layer("Softmax")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from math import prod
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import HingeLossParameter, InfogainLossParameter, LossParameter
+from solver_cli.caffe_pb2 import HingeLossParameter, InfogainLossParameter, LayerParameter, LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
 from solver_cli.registry import layer
@@ -36,21 +37,8 @@ def _held(x: Tensor, low: float = -math.inf, high: float = math.inf) -> Tensor:
     return cast(Tensor, _Held.apply(x, low, high))  # type: ignore[no-untyped-call]
 
 
-class _Labels(NamedTuple):
-    """Class labels as integers (outer, inner), the number of classes, and the label that does not count."""
-
-    labels: Tensor
-    classes: int
-    ignored: int | None
-
-    @property
-    def valid(self) -> Tensor | None:
-        """Which labels count; None: all."""
-        return None if self.ignored is None else self.labels != self.ignored
-
-
-def _labels(scores: Tensor, labels: Tensor, axis: int, ignored: int | None) -> _Labels:
-    """The labels that belong to the scores' classes along `axis`. Raises ConfigError, and DataError for one out of range."""
+def _labels(scores: Tensor, labels: Tensor, axis: int, ignored: int | None = None) -> Tensor:
+    """The labels as integers (outer, inner), the axes around the scores' classes. Raises ConfigError and DataError."""
     shape = shape_of(scores)
     outer, classes, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
     if labels.numel() != outer * inner:
@@ -62,7 +50,7 @@ def _labels(scores: Tensor, labels: Tensor, axis: int, ignored: int | None) -> _
     index = labels.long()
     if index.device.type == "cpu" and not torch.compiler.is_compiling():  # elsewhere this would wait for the device
         _check_range(index, classes, ignored)
-    return _Labels(index.reshape(outer, inner), classes, ignored)
+    return index.reshape(outer, inner)
 
 
 def _check_range(index: Tensor, classes: int, ignored: int | None) -> None:
@@ -75,10 +63,6 @@ def _check_range(index: Tensor, classes: int, ignored: int | None) -> None:
             f"label {int(index[first])} of item {first[0] if first else 0} of the batch (at {first}) is not in "
             f"0..{classes - 1}: there are {classes} classes"
         )
-
-
-def _ignored(loss_param: LossParameter) -> int | None:
-    return loss_param.ignore_label if loss_param.HasField("ignore_label") else None
 
 
 def _same_batch(*bottoms: Tensor) -> None:
@@ -112,36 +96,56 @@ def _one_label_each(labels: Tensor, bottom: int = 1) -> None:
         )
 
 
-def _mode(loss_param: LossParameter, default: int) -> int:
-    """The normalization mode; the old `normalize` counts where `normalization` is not given."""
-    if loss_param.HasField("normalization"):
-        return loss_param.normalization
-    if loss_param.HasField("normalize"):
-        return LossParameter.VALID if loss_param.normalize else LossParameter.BATCH_SIZE
-    return default
+@dataclass(frozen=True)
+class _Mean:
+    """What `loss_param` says: the label that does not count, and what a sum of losses is divided by.
 
+    Read once, when the layer is built: torch.compile cannot look into messages.
+    """
 
-def _normalizer(mode: int, outer: int, inner: int, valid: Tensor | None) -> Tensor | int:
-    """What a sum of losses is divided by, at least 1; a tensor where it depends on the labels."""
-    if mode == LossParameter.VALID and valid is not None:
-        return valid.sum().clamp(min=1)
-    if mode in (LossParameter.VALID, LossParameter.FULL):
-        return max(1, outer * inner)
-    return max(1, outer) if mode == LossParameter.BATCH_SIZE else 1
+    mode: int
+    ignored: int | None
+
+    @staticmethod
+    def of(loss_param: LossParameter, default: int) -> _Mean:
+        """The old `normalize` counts where `normalization` is not given."""
+        mode = default
+        if loss_param.HasField("normalization"):
+            mode = loss_param.normalization
+        elif loss_param.HasField("normalize"):
+            mode = LossParameter.VALID if loss_param.normalize else LossParameter.BATCH_SIZE
+        return _Mean(mode, loss_param.ignore_label if loss_param.HasField("ignore_label") else None)
+
+    def valid(self, labels: Tensor) -> Tensor | None:
+        """Which labels count; None: all."""
+        return None if self.ignored is None else labels != self.ignored
+
+    def __call__(self, total: Tensor, outer: int, inner: int, valid: Tensor | None) -> Tensor:
+        """`total` over at least 1, without waiting for the device where the labels decide."""
+        if self.mode == LossParameter.VALID and valid is not None:
+            return total / valid.sum().clamp(min=1)
+        if self.mode in (LossParameter.VALID, LossParameter.FULL):
+            return total / max(1, outer * inner)
+        return total / max(1, outer) if self.mode == LossParameter.BATCH_SIZE else total
 
 
 @layer("SoftmaxWithLoss", param="softmax_param", bottoms=2, loss=True)
-def softmax_with_loss(x: Tensor, labels: Tensor, *, axis: int, loss_param: LossParameter) -> Tensor:
+class SoftmaxWithLoss(nn.Module):
     """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
-    axis = canonical_axis(axis, x, "softmax_param.axis")
-    _same_batch(x, labels)
-    target = _labels(x, labels, axis, _ignored(loss_param))
-    outer, inner = target.labels.shape
-    scores = x.reshape(outer, target.classes, inner)
-    ignore_index = NO_LABEL if target.ignored is None else target.ignored
-    losses = F.nll_loss(scores.log_softmax(1), target.labels, ignore_index=ignore_index, reduction="none")
-    mode = _mode(loss_param, LossParameter.VALID)
-    return _held(losses, high=-math.log(FLT_MIN)).sum() / _normalizer(mode, outer, inner, target.valid)
+
+    def __init__(self, param: SoftmaxParameter, shapes: list[Shape], *, loss_param: LossParameter):
+        super().__init__()
+        self.axis = canonical_axis(param.axis, shapes[0], "softmax_param.axis")
+        self.mean = _Mean.of(loss_param, LossParameter.VALID)
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        _same_batch(x, labels)
+        ignored = self.mean.ignored
+        target = _labels(x, labels, self.axis, ignored)
+        outer, inner = target.shape
+        logs = x.reshape(outer, x.shape[self.axis], inner).log_softmax(1)
+        losses = F.nll_loss(logs, target, ignore_index=NO_LABEL if ignored is None else ignored, reduction="none")
+        return self.mean(_held(losses, high=-math.log(FLT_MIN)).sum(), outer, inner, self.mean.valid(target))
 
 
 @layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
@@ -155,36 +159,35 @@ class InfogainLoss(nn.Module):
         if loss_param.HasField("normalize"):
             raise ConfigError("InfogainLoss does not know normalize: give normalization", field="loss_param.normalize")
         self.axis = canonical_axis(param.axis, shapes[0], "infogain_loss_param.axis")
-        self.loss_param = loss_param
+        self.mean = _Mean.of(loss_param, LossParameter.VALID)
         self.num_tops = num_tops
         self.register_buffer("matrix", _read_matrix(param) if len(shapes) == 2 else None, persistent=False)
 
     def forward(self, x: Tensor, labels: Tensor, matrix: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
         _same_batch(x, labels)
-        target = _labels(x, labels, self.axis, _ignored(self.loss_param))
-        outer, inner = target.labels.shape
-        logs = x.reshape(outer, target.classes, inner).log_softmax(1)
-        gains = self._gains(target, matrix, x)
-        total = -(gains * _held(logs, low=math.log(LOG_THRESHOLD))).sum()
-        loss = total / _normalizer(_mode(self.loss_param, LossParameter.VALID), outer, inner, target.valid)
+        target = _labels(x, labels, self.axis, self.mean.ignored)
+        valid = self.mean.valid(target)
+        outer, inner = target.shape
+        logs = x.reshape(outer, x.shape[self.axis], inner).log_softmax(1)
+        gains = self._matrix(matrix, x)[target if valid is None else target.where(valid, 0)]
+        if valid is not None:
+            gains = gains * valid.unsqueeze(2)
+        total = -(gains.transpose(1, 2) * _held(logs, low=math.log(LOG_THRESHOLD))).sum()
+        loss = self.mean(total, outer, inner, valid)
         return (loss, logs.detach().exp().reshape(x.shape)) if self.num_tops == 2 else loss
 
-    def _gains(self, target: _Labels, matrix: Tensor | None, x: Tensor) -> Tensor:
-        """H[label, k] as (outer, k, inner), 0 where the label does not count."""
-        matrix = self.matrix if matrix is None else matrix.detach()
+    def _matrix(self, given: Tensor | None, x: Tensor) -> Tensor:
+        """H[label, class]"""
+        matrix = self.matrix if given is None else given.detach()
         assert matrix is not None
-        classes = target.classes
+        classes = x.shape[self.axis]
         if matrix.numel() != classes**2:
             raise ConfigError(
                 f"the infogain matrix of shape {shape_of(matrix)} is not {classes} x {classes}, the classes of scores of "
                 f"shape {shape_of(x)} along axis {self.axis}",
-                field="infogain_loss_param" if self.matrix is not None else "bottom[2]",
+                field="infogain_loss_param" if given is None else "bottom[2]",
             )
-        rows = matrix.to(x).reshape(classes, classes)
-        valid = target.valid
-        if valid is None:
-            return rows[target.labels].transpose(1, 2)
-        return (rows[target.labels.where(valid, 0)] * valid.unsqueeze(2)).transpose(1, 2)
+        return matrix.to(x).reshape(classes, classes)
 
 
 def _read_matrix(param: InfogainLossParameter) -> Tensor:
@@ -202,7 +205,7 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     _legacy_shape(x, 0)
     _one_label_each(labels)
     scores = x.reshape(x.shape[0], -1)
-    index = _labels(scores, labels, 1, None).labels
+    index = _labels(scores, labels, 1)
     return -_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0]
 
 
@@ -212,7 +215,7 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     _same_batch(x, labels)
     _legacy_shape(x, 0)
     scores = x.reshape(x.shape[0], -1)
-    index = _labels(scores, labels, 1, None).labels
+    index = _labels(scores, labels, 1)
     margins = (1 + scores * torch.ones_like(scores).scatter_(1, index, -1)).relu()
     if norm == HingeLossParameter.L2:
         margins = margins.square()
@@ -220,20 +223,25 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
 
 
 @layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True)
-def sigmoid_cross_entropy_loss(x: Tensor, target: Tensor, *, loss_param: LossParameter) -> Tensor:
+class SigmoidCrossEntropyLoss(nn.Module):
     """top = 1 / N sum of -(t log p + (1 - t) log(1 - p)), p = sigmoid(bottom 0), t = bottom 1, any value"""
-    _same_batch(x, target)
-    if x.numel() != target.numel():
-        raise ConfigError(
-            f"bottom 0 of shape {shape_of(x)} and bottom 1 of shape {shape_of(target)} must have equal counts",
-            field="bottom[1]",
-        )
-    target = target.detach().reshape(x.shape)
-    ignored = _ignored(loss_param)
-    valid = None if ignored is None else target.trunc() != ignored
-    total = F.binary_cross_entropy_with_logits(x, target, None if valid is None else valid.to(x.dtype), reduction="sum")
-    mode = _mode(loss_param, LossParameter.BATCH_SIZE)
-    return total / _normalizer(mode, x.shape[0], prod(x.shape[1:]), valid)
+
+    def __init__(self, param: LayerParameter, shapes: list[Shape], *, loss_param: LossParameter):
+        super().__init__()
+        self.mean = _Mean.of(loss_param, LossParameter.BATCH_SIZE)
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        _same_batch(x, target)
+        if x.numel() != target.numel():
+            raise ConfigError(
+                f"bottom 0 of shape {shape_of(x)} and bottom 1 of shape {shape_of(target)} must have equal counts",
+                field="bottom[1]",
+            )
+        target = target.detach().reshape(x.shape)
+        valid = self.mean.valid(target.trunc())
+        weight = None if valid is None else valid.to(x.dtype)
+        total = F.binary_cross_entropy_with_logits(x, target, weight, reduction="sum")
+        return self.mean(total, x.shape[0], prod(x.shape[1:]), valid)
 
 
 @layer("EuclideanLoss", param=None, bottoms=2, loss=True)
@@ -287,23 +295,22 @@ def accuracy(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """top 0 = share of labels whose score is among the top_k, an equal rival counting as better; top 1 = by class"""
     axis = canonical_axis(axis, x, "accuracy_param.axis")
+    classes = x.shape[axis]
     target = _labels(x, labels, axis, ignore_label)
-    if top_k > target.classes:
+    if top_k > classes:
         raise ConfigError(
-            f"top_k {top_k} is more than the {target.classes} classes along axis {axis} of scores of shape {shape_of(x)}",
+            f"top_k {top_k} is more than the {classes} classes along axis {axis} of scores of shape {shape_of(x)}",
             field="accuracy_param.top_k",
         )
-    scores = x.detach().reshape(target.labels.shape[0], target.classes, -1)
-    valid = torch.ones_like(target.labels, dtype=torch.bool) if target.valid is None else target.valid
-    index = target.labels.where(valid, 0)
-    rivals = (scores >= scores.gather(1, index.unsqueeze(1))).sum(1) - 1
+    valid = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
+    target = target.where(valid, 0)
+    scores = x.detach().reshape(target.shape[0], classes, -1)
+    rivals = (scores >= scores.gather(1, target.unsqueeze(1))).sum(1) - 1
     hits = (rivals < top_k) & valid
     share = (hits.sum() / valid.sum().clamp(min=1)).to(x.dtype)
     if num_tops == 1:
         return share
-    return share, _by_class(hits, index, x, target.classes) / _by_class(valid, index, x, target.classes).clamp(min=1)
-
-
-def _by_class(counted: Tensor, index: Tensor, x: Tensor, classes: int) -> Tensor:
-    """How many of `counted` are true, for each class."""
-    return x.new_zeros(classes).scatter_add_(0, index.reshape(-1), counted.reshape(-1).to(x.dtype))
+    by_class, of_class = (
+        x.new_zeros(classes).index_add_(0, target.flatten(), n.flatten().to(x.dtype)) for n in (hits, valid)
+    )
+    return share, by_class / of_class.clamp(min=1)

@@ -102,7 +102,7 @@ class PReLU(nn.Module):
         super().__init__()
         (bottom,) = shapes
         if not 2 <= len(bottom) <= 4:
-            raise ConfigError(f"PReLU takes 2 to 4 axes, but its bottom is {bottom}: reshape it first")
+            raise ConfigError(f"takes 2 to 4 axes, not a bottom of shape {bottom}: reshape it first", field="bottom[0]")
         filler = param.filler if param.HasField("filler") else FillerParameter(type="constant", value=0.25)
         self.slope = filled(filler, *(() if param.channel_shared else bottom[1:2]))
 
