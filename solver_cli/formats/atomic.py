@@ -31,7 +31,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         _sync_folder(target.parent)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not target.parent.is_dir():
-            message = f"the folder '{target.parent}' does not exist: create it, or change snapshot_prefix"
+            message = f"the folder '{target.parent}' does not exist: create it, or name another (snapshot_prefix)"
         else:
             message = f"cannot be written: {error.strerror or error}"
         raise SnapshotError(message, Where(os.fspath(path))) from error
