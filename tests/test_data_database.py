@@ -14,6 +14,7 @@ from google.protobuf import text_format
 from solver_cli.caffe_pb2 import Datum, LayerParameter
 from solver_cli.data.database import Data
 from solver_cli.data.datum import layout_of
+from solver_cli.data.prefetch import Prefetcher
 from solver_cli.datasets import write_lmdb
 from solver_cli.errors import ConfigError, DataError
 
@@ -84,6 +85,21 @@ def test_train_and_test_nets_read_one_database_each_at_its_own_place(ten: Path) 
     assert (labels(first, 2), labels(second, 1), labels(first, 1)) == ([*range(8)], [0, 1, 2], [8, 9, 0, 1])
     first.close()
     assert labels(second, 1) == [3, 4, 5]
+
+
+@pytest.mark.parametrize("backend", ["LMDB", "LEVELDB"])
+def test_several_threads_read_one_database_at_once(tmp_path: Path, backend: str) -> None:
+    records = numbered([datum(i, (3, 20, 20)) for i in range(30)])
+    path = tmp_path / "db"
+    level(path, records) if backend == "LEVELDB" else write_lmdb(path, records)
+    ahead = [Prefetcher(data(path, size, backend=backend), 3) for size in (2, 3, 5)]
+    for _ in range(20):
+        batches = [source.next_batch() for source in ahead]
+    for source, size, (pictures, found) in zip(ahead, (2, 3, 5), batches, strict=True):
+        assert [int(n) for n in found] == [(19 * size + i) % 30 for i in range(size)]
+        want = [np.frombuffer(Datum.FromString(records[int(n)][1]).data, np.uint8) for n in found]
+        np.testing.assert_array_equal(pictures.flatten(1).numpy(), np.stack(want))
+        source.close()
 
 
 def test_a_leveldb_is_read_like_an_lmdb_and_left_as_it_is(tmp_path: Path) -> None:

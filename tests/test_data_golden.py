@@ -10,6 +10,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
+import torch
 from google.protobuf import text_format
 
 import solver_cli.data  # noqa: F401
@@ -114,6 +115,16 @@ def test_memory_data_delivers_the_arrays_as_they_are(expected: dict[str, np.ndar
     for k in range(CASES["memory_data"]["batches"]):
         for top, blob in zip(layer.top, source.next_batch(), strict=True):
             np.testing.assert_array_equal(blob.numpy(), expected[f"memory_data/b{k}_{top}"], strict=True)
+
+
+def test_data_of_the_feature_extraction(expected: dict[str, np.ndarray]) -> None:
+    case = CASES["extract_features"]
+    source = build(layers(case["net"])[0])
+    batches = [source.next_batch() for _ in range(case["batches"])]
+    data, label = (torch.cat(tops) for tops in zip(*batches, strict=True))
+    np.testing.assert_array_equal(label[:, None].numpy(), expected["extract_features/label"])
+    pool = torch.nn.functional.avg_pool2d(data, 8).flatten(1).numpy()
+    np.testing.assert_allclose(pool, expected["extract_features/pool"], rtol=1e-5)
 
 
 def output(layer: LayerParameter, folder: Path) -> tuple[Any, Path]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,11 @@ def settled(source: Counting, count: int) -> int:
     return source.read
 
 
-def threads() -> int:
-    return sum(thread.name == "prefetch" for thread in threading.enumerate())
+@pytest.fixture
+def threads() -> Callable[[], int]:
+    """How many threads read ahead, beside those of other tests."""
+    others = threading.enumerate()
+    return lambda: sum(t.name == "prefetch" and t not in others for t in threading.enumerate())
 
 
 def test_batches_come_in_order_and_are_the_source_s() -> None:
@@ -63,7 +67,7 @@ def test_batches_come_in_order_and_are_the_source_s() -> None:
     ahead.close()
 
 
-def test_depth_batches_are_read_ahead_and_one_is_in_hand() -> None:
+def test_depth_batches_are_read_ahead_and_one_is_in_hand(threads: Callable[[], int]) -> None:
     source = Counting()
     ahead = Prefetcher(source, 3)
     assert source.read == 0 and threads() == 0
@@ -82,7 +86,7 @@ def test_an_error_comes_where_its_batch_would_have_come_and_stays() -> None:
     ahead.close()
 
 
-def test_close_ends_a_thread_that_waits_for_room() -> None:
+def test_close_ends_a_thread_that_waits_for_room(threads: Callable[[], int]) -> None:
     source = Counting()
     ahead = Prefetcher(source, 1)
     ahead.next_batch()
@@ -95,7 +99,7 @@ def test_close_ends_a_thread_that_waits_for_room() -> None:
         ahead.next_batch()
 
 
-def test_dropping_it_ends_the_thread() -> None:
+def test_dropping_it_ends_the_thread(threads: Callable[[], int]) -> None:
     ahead = Prefetcher(Counting(), 2)
     ahead.next_batch()
     del ahead
