@@ -89,7 +89,9 @@ def refused(path: Path, **how: Any) -> DataError | ConfigError:
 
 def test_a_missing_dataset_names_the_file_and_what_it_holds(three: Path) -> None:
     error = refused(three, tops=("data", "lable"))
-    assert str(error) == f"{three.parent / '0.h5'}: no dataset 'lable' (it holds 'data', 'label')" and error.field == "top"
+    assert (
+        str(error) == f"{three.parent / '0.h5'}: no dataset 'lable' (it holds 'data', 'label')" and error.field == "top[1]"
+    )
 
 
 def test_datasets_must_have_equally_many_rows(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def read_file(path: str, names: list[str]) -> list[NDArray[np.float32]]:
     """The datasets `names` of an HDF5 file as float32, all of the same number of rows. Raises DataError."""
     try:
         with h5py.File(path, "r") as file:
-            arrays = [read_dataset(file, name) for name in names]
+            arrays = [read_dataset(file, name, f"top[{i}]") for i, name in enumerate(names)]
     except OSError as error:
         reason = "no such file" if not Path(path).exists() else f"not an HDF5 file that can be read ({error})"
         raise DataError(f"{path}: {reason}", field=f"{FIELD}.source") from None
@@ -135,16 +135,16 @@ def read_file(path: str, names: list[str]) -> list[NDArray[np.float32]]:
     return arrays
 
 
-def read_dataset(file: Any, name: str) -> NDArray[np.float32]:
+def read_dataset(file: Any, name: str, field: str) -> NDArray[np.float32]:
     """One dataset as float32. Raises DataError."""
     dataset = file.get(name)
     if not isinstance(dataset, h5py.Dataset):
         present = ", ".join(f"'{key}'" for key in file) or "nothing"
-        raise DataError(f"{file.filename}: no dataset '{name}' (it holds {present})", field="top")
+        raise DataError(f"{file.filename}: no dataset '{name}' (it holds {present})", field=field)
     if dataset.dtype.kind not in "iuf" or not dataset.ndim:
         raise DataError(
             f"{file.filename}: dataset '{name}' is {dataset.dtype} of shape {by(dataset.shape)}: numbers in rows are needed",
-            field="top",
+            field=field,
         )
     with np.errstate(over="ignore"):
         return dataset[...].astype(np.float32)  # type: ignore[no-any-return]

@@ -93,6 +93,12 @@ class Transform:
 
     def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
         other = self.shape(name(i), picture.shape)
+        if other[0] != shape[0]:
+            raise DataError(
+                f"{name(i)} has {other[0]} channels, but {name(0)} began the batch with {shape[0]}: "
+                "encoded grey and colour pictures go together with force_color or force_gray",
+                field=self._field,
+            )
         if other != shape:
             raise DataError(
                 f"{name(i)} gives {by(other)}, but {name(0)} began the batch with {by(shape)}: "
