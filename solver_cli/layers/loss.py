@@ -143,7 +143,11 @@ class SoftmaxWithLoss(nn.Module):
         ignored = self.mean.ignored
         target = _labels(x, labels, self.axis, ignored)
         outer, inner = target.shape
-        logs = x.reshape(outer, x.shape[self.axis], inner).log_softmax(1)
+        classes = x.shape[self.axis]
+        if inner == 1:  # torch has faster kernels for the last axis
+            logs, target = x.reshape(outer, classes).log_softmax(1), target.squeeze(1)
+        else:
+            logs = x.reshape(outer, classes, inner).log_softmax(1)
         losses = F.nll_loss(logs, target, ignore_index=NO_LABEL if ignored is None else ignored, reduction="none")
         return self.mean(_held(losses, high=-math.log(FLT_MIN)).sum(), outer, inner, self.mean.valid(target))
 
