@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import click
 
-from solver_cli import errors, log
+from solver_cli import errors, log, prototxt
+from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import ConfigError
 
 EFFECTS = click.Choice(["snapshot", "stop", "none"])
@@ -26,11 +27,18 @@ def reported() -> Iterator[None]:
 
 
 def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
-    pairs = [value.partition("=") for value in values]
-    for name, equals, _ in pairs:
+    """(field, value) of every --set, tried on an empty solver."""
+    settings = []
+    for text in values:
+        name, equals, value = (part.strip() for part in text.partition("="))
         if not (name and equals):
-            raise click.BadParameter(f"'{name}{equals}': expected field=value, such as momentum=0.99")
-    return [(name.strip(), value.strip()) for name, _, value in pairs]
+            raise click.BadParameter(f"'{text}': expected field=value, such as momentum=0.99")
+        try:
+            prototxt.set_field(SolverParameter(), name, value)
+        except ConfigError as error:
+            raise click.BadParameter(f"'{text}': {error}") from None
+        settings.append((name, value))
+    return settings
 
 
 @click.command()
@@ -41,8 +49,12 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 @click.option("--cpu", is_flag=True, help="Train on the CPU, whatever solver_mode says.")
 @click.option("--level", type=int, default=0, show_default=True, help="Level of the train net's state.")
 @click.option("--stage", default="", metavar="NAME[,NAME]", help="Stages of the train net's state.")
-@click.option("--sigint-effect", "--sigint_effect", type=EFFECTS, default="stop", show_default=True, help="What Ctrl-C does.")
-@click.option("--sighup-effect", "--sighup_effect", type=EFFECTS, default="snapshot", show_default=True, help="What SIGHUP does.")
+@click.option(
+    "--sigint-effect", "--sigint_effect", type=EFFECTS, default="stop", show_default=True, help="What Ctrl-C does."
+)
+@click.option(
+    "--sighup-effect", "--sighup_effect", type=EFFECTS, default="snapshot", show_default=True, help="What SIGHUP does."
+)
 @click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", callback=_settings,
               help="Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.")  # fmt: skip
 @click.version_option(package_name="solver-train")

@@ -23,7 +23,7 @@ class AboveBar(logging.Handler):
 
 @contextmanager
 def progress(solver: Solver) -> Iterator[None]:
-    """Draw a bar while `solver` trains: iterations, speed, images/s, time left, loss, lr. Nothing where stderr is no terminal."""
+    """Draw a bar while `solver` trains: iterations, speed, images/s, time left, loss, lr. None where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -33,7 +33,7 @@ def progress(solver: Solver) -> Iterator[None]:
 
         def step(solver: Solver) -> None:
             bar.update(solver.iter - bar.n)
-            if solver._due(solver.param.display or 1):
+            if solver.due(solver.param.display or 1):
                 rate = learning_rate(solver.param, solver.iter, solver.current_step)
                 speed = (bar.format_dict["rate"] or 0) * images
                 bar.set_postfix_str(f"loss={solver.smoothed.value:g}, lr={rate:g}, {speed:.0f} images/s", refresh=False)

@@ -127,17 +127,17 @@ class Solver:
         log.info("solver.cpp:290", f"Learning Rate Policy: {self.param.lr_policy}")
         self.stopping = False
         self.step(self.param.max_iter - self.iter)
-        if self.param.snapshot_after_train and not self._due(self.param.snapshot):
+        if self.param.snapshot_after_train and not self.due(self.param.snapshot):
             self.snapshot()
         if self.stopping:
             log.info("solver.cpp:311", "Optimization stopped early.")
             return
-        if self._due(self.param.display):
+        if self.due(self.param.display):
             with torch.no_grad():
                 loss, _ = self.net()
             self._record(loss)
             log.info("solver.cpp:327", f"Iteration {self.iter}, loss = {log.number(self._settle())}")
-        if self._due(self.param.test_interval):
+        if self.due(self.param.test_interval):
             self.test_all()
         log.info("solver.cpp:332", "Optimization Done.")
 
@@ -147,26 +147,27 @@ class Solver:
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self._timer, self._displayed = time.perf_counter(), self.iter
         while self.iter < stop:
-            if self._due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
+            if self.due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
                 self.test_all()
                 if self.stopping:
                     break
             self._clear_gradients()
             loss, outputs = self._accumulate()
             self._record(loss)
-            if self._due(self.param.display):
+            if self.due(self.param.display):
                 self._display(outputs)
             self.apply_update()
             if self.on_step:
                 self.on_step(self)
             action = self.action()
-            if self._due(self.param.snapshot) or action is Action.SNAPSHOT:
+            if self.due(self.param.snapshot) or action is Action.SNAPSHOT:
                 self.snapshot()
             if action is Action.STOP:
                 self.stopping = True
                 break
 
-    def _due(self, interval: int) -> bool:
+    def due(self, interval: int) -> bool:
+        """Whether something that happens every `interval` iterations (0: never) happens now."""
         return bool(interval) and self.iter % interval == 0
 
     def _clear_gradients(self) -> None:
@@ -175,7 +176,7 @@ class Solver:
 
     def _accumulate(self) -> tuple[Tensor, dict[str, Tensor]]:
         """iter_size passes whose gradients add up: the mean of their losses, and the outputs of the last pass."""
-        debug = DebugInfo(self.net) if self.param.debug_info and self._due(self.param.display) else None
+        debug = DebugInfo(self.net) if self.param.debug_info and self.due(self.param.display) else None
         total = torch.zeros((), device=self.device)
         for _ in range(self.param.iter_size):
             loss, blobs = self.net()
@@ -209,7 +210,7 @@ class Solver:
             log.info("sgd_solver.cpp:50", f"MultiStep Status: Iteration {self.iter}, step = {step}")
         self.current_step = step
         rate = learning_rate(self.param, self.iter, step)
-        if self._due(self.param.display):
+        if self.due(self.param.display):
             log.info("sgd_solver.cpp:112", f"Iteration {self.iter}, lr = {log.number(rate)}")
         return rate
 
@@ -222,7 +223,7 @@ class Solver:
         scale = torch.where(norm > limit, limit / norm, torch.ones_like(norm))
         torch._foreach_mul_(gradients, scale)
         self._norms.append((self.iter, norm))
-        if self.device.type == "cpu":
+        if self.device.type == "cpu" or len(self._norms) == 1000:
             self._log_clipping()
 
     def _log_clipping(self) -> None:
