@@ -16,7 +16,7 @@ from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error
 from solver_cli.fillers import fill
 from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
-from solver_cli.plan import Learned, Node, Planner, as_tuple, backward_needs, describe, shape_string
+from solver_cli.plan import Learned, Node, Planner, as_tuple, backward_needs, describe, first_line, shape_string
 
 Observer = Callable[[Node, list[Tensor], tuple[Tensor, ...]], None]
 
@@ -55,7 +55,7 @@ class Net(nn.Module):
         self.layers = nn.ModuleList()
         self.observer: Observer | None = None  # called after each layer with (node, bottoms, tops)
         try:
-            for layer in insert_splits(layers):
+            for layer in insert_splits(layers, spec.param):
                 node = planner.add(layer)
                 self.nodes.append(node)
                 self._learn(node)
@@ -129,14 +129,16 @@ class Net(nn.Module):
 
     def _materialise(self, node: Node, index: int, meta: nn.Parameter) -> nn.Parameter:
         """Memory for a blob, with the values of the text's `blobs` or of its filler."""
-        blob = torch.zeros(meta.shape)
         try:
+            blob = torch.zeros(meta.shape)
             if index < len(node.param.blobs):
                 blob.copy_(torch.from_numpy(_array(node.param.blobs[index])).reshape(meta.shape))
             elif filler := getattr(meta, "filler", None):
                 fill(blob, filler, self.generator)
         except ConfigError as error:
             raise node.spec.locate(error) from None
+        except RuntimeError as error:
+            node.spec.fail(f"blob {index} of shape {shape_string(tuple(meta.shape))} cannot be made: {first_line(error)}")
         return nn.Parameter(blob)
 
     def share_with(self, other: Net) -> None:
@@ -199,7 +201,7 @@ class Net(nn.Module):
             if node is None:
                 raise
             shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)
-            node.spec.fail(f"failed on bottoms of shape {shapes}: {str(error).splitlines()[0]}")
+            node.spec.fail(f"failed on bottoms of shape {shapes}: {first_line(error)}")
         return loss, blobs
 
     def next_batch(self, given: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -217,11 +219,10 @@ class Net(nn.Module):
         return {name: tensor for name, tensor in batch.items() if name not in given}
 
     def read_ahead(self) -> None:
-        """From now on, let a thread for each data layer read batches while the net computes."""
+        """From now on, let a thread for each data layer that reads files do so while the net computes."""
         for node in self.nodes:
-            if node.source is not None:
-                depth = node.param.data_param.prefetch
-                node.source = Prefetcher(node.source, depth, pin_memory=self.device.type == "cuda")
+            if node.source is not None and node.param.type not in ("MemoryData", "DummyData"):
+                node.source = Prefetcher(node.source, node.param.data_param.prefetch, self.device)
 
     def outputs_of(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The output blobs among `blobs`, in the order in which they are shown."""

@@ -110,7 +110,7 @@ class Planner:
             )
         log.info("net.cpp:86", f"Creating Layer {param.name}")
         bottoms = tuple(self._take(param, i) for i in range(len(param.bottom)))
-        tops = tuple(self._make(param, i) for i in range(len(param.top)))
+        tops = tuple(self._make(param, i, kind) for i in range(len(param.top)))
         check_counts(kind, param)
         least = kind.tops[0]
         if kind.loss and least != SAME:
@@ -132,9 +132,11 @@ class Planner:
         log.info("net.cpp:408", f"{param.name} <- {blob}")
         return blob
 
-    def _make(self, param: LayerParameter, index: int) -> str:
+    def _make(self, param: LayerParameter, index: int, kind: LayerType) -> str:
         blob = param.top[index]
         in_place = index < len(param.bottom) and param.bottom[index] == blob
+        if in_place and not kind.in_place:
+            raise ConfigError(f"cannot work in place: give top '{blob}' another name", field=f"top[{index}]")
         if blob in self.shapes and not in_place:
             raise ConfigError(
                 f"top blob '{blob}' is made by more than one layer: rename it, or let this layer read it as its "
@@ -153,7 +155,10 @@ class Planner:
             node.shapes = input_shapes(node.param)
         elif kind.source:
             generator = np.random.default_rng(self.rng.integers(2**63))
-            source: Source = kind.build(node.param, training, generator)
+            try:
+                source: Source = kind.build(node.param, training, generator)
+            except RuntimeError as error:
+                raise ConfigError(f"cannot make its tops: {first_line(error)}") from None
             node.source, node.shapes = source, [tuple(shape) for shape in source.shapes]
         else:
             bottoms = [self.shapes[blob] for blob in node.bottoms]
@@ -250,7 +255,7 @@ def infer_shapes(node: Node, bottoms: list[Shape]) -> list[Shape]:
         tops = as_tuple(node.run(*(torch.empty(shape) for shape in bottoms)))
     except (RuntimeError, IndexError, ValueError) as error:
         shapes = ", ".join(map(str, bottoms))
-        raise ConfigError(f"cannot work on bottoms of shape {shapes}: {str(error).splitlines()[0]}") from None
+        raise ConfigError(f"cannot work on bottoms of shape {shapes}: {first_line(error)}") from None
     if len(tops) != len(node.tops):
         raise ConfigError(f"makes {len(tops)} top blob(s), not {len(node.tops)}", field="top")
     return [tuple(top.shape) for top in tops]
@@ -261,6 +266,11 @@ def as_tuple(tops: Any) -> tuple[Tensor, ...]:
     if isinstance(tops, tuple):
         return tops
     return () if tops is None else (tops,)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of torch's words; the others are about torch itself."""
+    return str(error).partition("\n")[0].partition("DefaultCPUAllocator: ")[2] or str(error).partition("\n")[0]
 
 
 def shape_string(shape: Shape) -> str:

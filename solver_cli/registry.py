@@ -36,6 +36,7 @@ class LayerType:
     tops: tuple[int, int | None]
     loss: bool = False  # the first top has loss_weight 1 unless told; missing tops are made up
     source: bool = False
+    in_place: bool = True  # whether a top may have its bottom's name
 
     @property
     def is_class(self) -> bool:
@@ -50,14 +51,20 @@ _types: dict[str, LayerType] = {}
 
 
 def layer(
-    name: str, *, param: str | None = "", bottoms: Count = 1, tops: Count = 1, loss: bool = False
+    name: str,
+    *,
+    param: str | None = "",
+    bottoms: Count = 1,
+    tops: Count = 1,
+    loss: bool = False,
+    in_place: bool = True,
 ) -> Callable[[Any], Any]:
     """Register a compute layer.
 
     `param`: the field with its settings (default: the one named after the type, `inner_product_param`, if there is one).
     `bottoms`, `tops`: how many, a number or (least, most), most None for any; tops SAME: one for each bottom.
     """
-    return lambda build: _register(name, build, param, bottoms, tops, loss=loss)
+    return lambda build: _register(name, build, param, bottoms, tops, loss=loss, in_place=in_place)
 
 
 def source(name: str, *, tops: Count = 1) -> Callable[[Any], Any]:
@@ -91,6 +98,8 @@ def layer_types() -> dict[str, LayerType]:
 
 def lookup(name: str) -> LayerType:
     """The type called `name`; ConfigError with the nearest name otherwise."""
+    if not name:
+        raise ConfigError("has no type: it says what the layer does, such as type: \"InnerProduct\"", field="type")
     try:
         return _types[name]
     except KeyError:

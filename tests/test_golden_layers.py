@@ -25,7 +25,6 @@ IN_PLACE = "the net does not know yet which layers cannot work in place"
 NO_BACKWARD = "the net does not know yet which bottoms have no gradient"
 FILLER = "the filler's range is not checked yet"
 NOT_REFUSED = {
-    **dict.fromkeys(["reshape_in_place", "flatten_in_place", "absval_in_place", "split_in_place"], IN_PLACE),
     **dict.fromkeys(["gaussian_std_0", "uniform_reversed"], FILLER),
     **dict.fromkeys(
         [f"force_backward_{name}" for name in ("accuracy", "argmax", "threshold", "embed", "batch_reindex", "filter")],

@@ -7,6 +7,7 @@ from collections import deque
 from threading import Condition, Thread
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from solver_cli.data.source import Source
@@ -14,22 +15,25 @@ from solver_cli.errors import ConfigError
 
 Batch = tuple[Tensor, ...]
 State = dict[str, Any]
+Item = tuple[Batch, State, torch.cuda.Event | None]
 
 
 class Prefetcher:
     """A Source whose batches a thread keeps ready, up to `depth` of them; the same batches in the same order.
 
+    With a GPU as `device` they are sent there ahead of need, on a stream of their own.
+
     The thread starts with the first batch that is asked for. An error of the source is raised where its batch would have
     come, and again at every call after. Whoever uses a Prefetcher leaves its source alone.
     """
 
-    def __init__(self, source: Source, depth: int, pin_memory: bool = False) -> None:
+    def __init__(self, source: Source, depth: int, device: torch.device | None = None) -> None:
         if depth < 1:
             raise ConfigError(f"prefetch must be 1 or more, not {depth}", field="data_param.prefetch")
         self.shapes = source.shapes
         self._source = source
         self._depth = depth
-        self._pin = pin_memory
+        self._device = device if device is not None and device.type == "cuda" else None
         self._state = source.state_dict()
         self._closed = False
         self._stop: weakref.finalize[..., Prefetcher] | None = None
@@ -40,13 +44,18 @@ class Prefetcher:
             raise RuntimeError("the source is closed")
         if self._stop is None:
             self._start()
-        batch, self._state = self._ready.take()
+        batch, self._state, sent = self._ready.take()
+        if sent is not None:
+            stream = torch.cuda.current_stream(self._device)
+            stream.wait_event(sent)
+            for top in batch:
+                top.record_stream(stream)
         return batch
 
     def _start(self) -> None:
         self._ready = _Ready(self._depth)
         # The thread knows the source but not this object, so that dropping it ends the thread.
-        thread = Thread(target=_fill, args=(self._source, self._ready, self._pin), name="prefetch", daemon=True)
+        thread = Thread(target=_fill, args=(self._source, self._ready, self._device), name="prefetch", daemon=True)
         self._stop = weakref.finalize(self, _end, self._ready, thread)
         thread.start()
 
@@ -77,11 +86,11 @@ class _Ready:
 
     def __init__(self, depth: int) -> None:
         self._depth = depth
-        self._items: deque[tuple[Batch, State] | Exception] = deque()
+        self._items: deque[Item | Exception] = deque()
         self._changed = Condition()
         self._ended = False
 
-    def put(self, item: tuple[Batch, State] | Exception) -> bool:
+    def put(self, item: Item | Exception) -> bool:
         """Hand an item over when there is room; False if none is wanted any more."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or len(self._items) < self._depth)
@@ -89,7 +98,7 @@ class _Ready:
             self._changed.notify_all()
             return not self._ended
 
-    def take(self) -> tuple[Batch, State]:
+    def take(self) -> Item:
         with self._changed:
             self._changed.wait_for(lambda: self._items)
             item = self._items[0]
@@ -105,15 +114,18 @@ class _Ready:
             self._changed.notify_all()
 
 
-def _fill(source: Source, ready: _Ready, pin: bool) -> None:
-    """Read batch after batch until nobody wants one or the source fails."""
+def _fill(source: Source, ready: _Ready, device: torch.device | None) -> None:
+    """Read batch after batch, and send it to the GPU if there is one, until nobody wants one or the source fails."""
     try:
+        stream = torch.cuda.Stream(device) if device is not None else None
         wanted = True
         while wanted:
-            batch = source.next_batch()
-            if pin:
-                batch = tuple(top.pin_memory() for top in batch)
-            wanted = ready.put((batch, source.state_dict()))
+            batch, sent = source.next_batch(), None
+            if stream is not None:
+                with torch.cuda.stream(stream):
+                    batch = tuple(top.pin_memory().to(device, non_blocking=True) for top in batch)
+                    sent = stream.record_event()
+            wanted = ready.put((batch, source.state_dict(), sent))
     except Exception as error:
         ready.put(error)
 

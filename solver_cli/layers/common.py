@@ -272,7 +272,7 @@ def filter(*bottoms: Tensor, num_tops: int) -> tuple[Tensor, ...]:
     return tuple(x.index_select(0, rows) for x in kept)
 
 
-@layer("Flatten")
+@layer("Flatten", in_place=False)
 def flatten(x: Tensor, *, axis: int, end_axis: int) -> Tensor:
     """top = bottom with the axes from `axis` to `end_axis`, it included, made one"""
     start = canonical_axis(axis, x, "flatten_param.axis")
@@ -308,7 +308,7 @@ def reduction(x: Tensor, *, operation: int, axis: int, coeff: float) -> Tensor:
     return top if coeff == 1 else top * coeff
 
 
-@layer("Reshape")
+@layer("Reshape", in_place=False)
 class Reshape(nn.Module):
     """top = bottom with `num_axes` axes from `axis` on (-1: all) replaced by `shape`: 0 copies an axis, -1 is inferred"""
 
@@ -397,7 +397,7 @@ def softmax(x: Tensor, *, axis: int) -> Tensor:
     return x.softmax(canonical_axis(axis, x, "softmax_param.axis"))
 
 
-@layer("Split", tops=(1, None))
+@layer("Split", tops=(1, None), in_place=False)
 def split(x: Tensor, *, num_tops: int) -> tuple[Tensor, ...]:
     """tops = bottom, each; their gradients add up"""
     return tuple(x.view_as(x) for _ in range(num_tops))

@@ -15,7 +15,7 @@ from solver_cli.fillers import filled
 from solver_cli.registry import layer
 
 
-@layer("AbsVal")
+@layer("AbsVal", in_place=False)
 def abs_val(x: Tensor) -> Tensor:
     """top = |bottom|, with derivative 0 at 0"""
     return x.abs()
