@@ -117,7 +117,7 @@ class _Ready:
 def _fill(source: Source, ready: _Ready, device: torch.device | None) -> None:
     """Read batch after batch, and send it to the GPU if there is one, until nobody wants one or the source fails."""
     try:
-        stream = torch.cuda.Stream(device) if device is not None else None
+        stream = torch.cuda.Stream(device) if device is not None else None  # type: ignore[no-untyped-call]
         wanted = True
         while wanted:
             batch, sent = source.next_batch(), None
