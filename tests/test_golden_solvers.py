@@ -140,12 +140,12 @@ def compare_iterations(solver: Recorder, trace: dict[str, Any], tolerance: Toler
         if "micro_losses" in trace:
             assert np.allclose(passes, trace["micro_losses"][i], rtol=limit, atol=1e-7), f"{at}: passes"
         gradient, expected = solver.gradients[i], trace["grad_l2"][i]
-        assert near(gradient, expected, max(1e-4, 10 * limit), 1e-6), f"{at}: gradient {gradient}, Caffe {expected}"
+        assert near(gradient, expected, max(1e-4, limit), 1e-6), f"{at}: gradient {gradient}, Caffe {expected}"
         outputs = solver.outputs[(i + 1) * size - 1]
         assert list(outputs) == names_of(trace["train_outputs"])
         for output in trace["train_outputs"]:
             values = np.array(output["values"][i])
-            assert np.allclose(outputs[output["name"]], values, rtol=10 * limit, atol=2e-6), f"{at}: {output['name']}"
+            assert np.allclose(outputs[output["name"]], values, rtol=limit, atol=1e-6), f"{at}: {output['name']}"
     after = solver.passes[len(trace["loss"]) * size :]
     last = trace.get("forward_after_training")
     assert len(after) == (1 if last else 0)
@@ -165,11 +165,11 @@ def compare_tests(solver: Recorder, trace: dict[str, Any], tolerance: Tolerance)
         loss, limit = 0.0, tolerance.loss(at - trace["start_iter"])
         for output in test["outputs"]:
             found, wanted = means[output["name"]], output["values"]
-            assert np.allclose(found, wanted, rtol=limit, atol=1e-5), f"test {net} at {at}: {output['name']}"
+            assert np.allclose(found, wanted, rtol=limit, atol=1e-6), f"test {net} at {at}: {output['name']}"
             loss += output["loss_weight"] * sum(found)
             assert solver.test_nets[net].loss_weights.get(output["name"], 0) == pytest.approx(output["loss_weight"])
         if not hidden_loss(solver.test_nets[net]):
-            assert near(loss, test["mean_loss"], limit, 1e-5)
+            assert near(loss, test["mean_loss"], limit, 1e-6)
 
 
 def hidden_loss(net: Any) -> bool:
