@@ -24,6 +24,21 @@ def reported() -> Iterator[None]:
     except errors.Error as error:
         click.echo(str(error) if error.where else f"error: {error}", err=True)
         sys.exit(1)
+    except (RuntimeError, MemoryError) as error:
+        if line := _device_trouble(error):
+            click.echo(f"error: {line}", err=True)
+            sys.exit(1)
+        raise
+
+
+def _device_trouble(error: RuntimeError | MemoryError) -> str:
+    """The line for what a user's machine may do to any step; "" for anything else, which is a bug of ours."""
+    text = str(error).partition("\n")[0]
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        return f"out of memory: lower batch_size, and raise iter_size by the same factor to train alike ({text})"
+    if "device-side assert" in text:
+        return f"the GPU refused an index, mostly a label out of range: --cpu names it ({text})"
+    return f"the GPU failed: {text}" if text.startswith("CUDA error") else ""
 
 
 def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -55,8 +70,14 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 @click.option(
     "--sighup-effect", "--sighup_effect", type=EFFECTS, default="snapshot", show_default=True, help="What SIGHUP does."
 )
-@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", callback=_settings,
-              help="Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.")  # fmt: skip
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="FIELD=VALUE",
+    callback=_settings,
+    help="Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.",
+)
 @click.version_option(package_name="solver-train")
 def train(
     solver: str,

@@ -119,13 +119,14 @@ def _unmet(state: NetState, rule: NetStateRule) -> tuple[str, str] | None:
     return None
 
 
-def insert_splits(layers: list[LayerSpec]) -> list[LayerSpec]:
+def insert_splits(layers: list[LayerSpec], net: NetParameter | None = None) -> list[LayerSpec]:
     """Put a Split layer behind every top that is read more than once, as Caffe names them.
 
     Autograd would add the gradients without them; they are here because logs, debug_info and weights files show them.
-    A loss weight on a blob counts as one more reader and moves to the Split's first top. Raises ConfigError.
+    A loss weight on a blob counts as one more reader and moves to the Split's first top. `net`, with the layers that the
+    rules left out, helps to explain errors. Raises ConfigError.
     """
-    sources, readers, weights = _count_readers(layers)
+    sources, readers, weights = _count_readers(layers, net or NetParameter())
     taken: Counter[Use] = Counter()
     result = []
     for i, spec in enumerate(layers):
@@ -147,7 +148,7 @@ def insert_splits(layers: list[LayerSpec]) -> list[LayerSpec]:
     return result
 
 
-def _count_readers(layers: list[LayerSpec]) -> tuple[dict[Use, Use], Counter[Use], dict[Use, float]]:
+def _count_readers(layers: list[LayerSpec], net: NetParameter) -> tuple[dict[Use, Use], Counter[Use], dict[Use, float]]:
     """For each (layer, bottom) its source; for each (layer, top) how many read it; and its loss weight."""
     last: dict[str, Use] = {}
     sources: dict[Use, Use] = {}
@@ -156,7 +157,7 @@ def _count_readers(layers: list[LayerSpec]) -> tuple[dict[Use, Use], Counter[Use
     for i, spec in enumerate(layers):
         for j, blob in enumerate(spec.param.bottom):
             if blob not in last:
-                spec.fail(_unknown_bottom(blob, j, last), f"bottom[{j}]")
+                spec.fail(f"unknown bottom blob '{blob}' (bottom {j}): {_missing(blob, last, layers, net)}", f"bottom[{j}]")
             sources[i, j] = last[blob]
             readers[last[blob]] += 1
         for j, blob in enumerate(spec.param.top):
@@ -168,9 +169,16 @@ def _count_readers(layers: list[LayerSpec]) -> tuple[dict[Use, Use], Counter[Use
     return sources, readers, weights
 
 
-def _unknown_bottom(blob: str, index: int, known: dict[str, Use]) -> str:
+def _missing(blob: str, known: dict[str, Use], layers: list[LayerSpec], net: NetParameter) -> str:
+    """Why no layer gives `blob`: it comes later, the rules left it out, or there is none."""
+    for layer in net.layer:
+        if blob in layer.top:
+            if any(spec.param is layer or spec.param == layer for spec in layers):
+                return f"layer '{layer.name}' makes it, but only after this one"
+            phase = Phase.Name(net.state.phase)
+            return f"layer '{layer.name}' makes it, but its include or exclude rules leave it out of this {phase} net"
     near = nearest(blob, known) or (f" (made so far: {', '.join(known)})" if known else " (none makes any blob)")
-    return f"unknown bottom blob '{blob}' (bottom {index}): no layer before it has such a top{near}"
+    return f"no layer before it has such a top{near}"
 
 
 def _split_name(producer: LayerSpec, blob: str, top: int) -> str:

@@ -20,6 +20,7 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, ParamSpec, Phase
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error
+from solver_cli.fillers import FillerError
 from solver_cli.netspec import LayerSpec
 from solver_cli.registry import SAME, LayerType, layer, lookup
 
@@ -228,9 +229,14 @@ def instantiate(kind: LayerType, param: LayerParameter, bottoms: list[Shape], nu
     signature = inspect.signature(kind.build)
     wanted = [name for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY]
     settings = {name: setting(name, message, param, num_tops) for name in wanted}
-    if kind.is_class:
+    if not kind.is_class:
+        return partial(kind.build, **settings) if settings else kind.build
+    try:
         return kind.build(message, bottoms, **settings)  # type: ignore[no-any-return]
-    return partial(kind.build, **settings) if settings else kind.build
+    except FillerError as error:
+        holder = next((field.name for field, value in message.ListFields() if value == error.filler), "")
+        error.field = f"{kind.param}.{holder}.{error.field}"
+        raise
 
 
 def setting(name: str, message: Message, param: LayerParameter, num_tops: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -50,13 +51,18 @@ def read(path: str, message_type: type[M], what: str) -> tuple[M, Place]:
         raw = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {what} file: {error.strerror}", Where(path)) from None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ConfigError("this text is in UTF-16: save it as UTF-8", Where(path))
     if b"\0" in raw:
         raise ConfigError(f"this is a binary file, not the text of a {what}", Where(path))
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:  # comments in other encodings; field values stay readable
         text = raw.decode("latin-1")
-    return parse(text, message_type, path)
+    message, place = parse(text, message_type, path)
+    if not place.children:
+        raise ConfigError(f"this file says nothing: expected the text of a {what}", Where(path))
+    return message, place
 
 
 def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Place]:
@@ -87,28 +93,41 @@ def set_field(message: Message, path: str, text: str) -> None:
     *parents, name = path.split(".")
     target = message
     for step in parents:
-        _known_field(target.DESCRIPTOR, step)
-        if target.DESCRIPTOR.fields_by_name[step].message_type is None:
-            raise ConfigError(f"--set {path}: '{step}' has no fields inside it")
+        if _field(target, step).message_type is None:
+            raise ConfigError(f"'{step}' has no fields inside it")
         target = getattr(target, step)
         if not isinstance(target, Message):
-            raise ConfigError(f"--set {path}: '{step}' is repeated; only fields of single messages can be set")
-    _known_field(target.DESCRIPTOR, name)
-    target.ClearField(name)
-    kind = target.DESCRIPTOR.fields_by_name[name]
-    quote = kind.cpp_type == FieldDescriptor.CPPTYPE_STRING
+            raise ConfigError(f"'{step}' is repeated; only fields of single messages can be set")
+    kind = _field(target, name)
     values = text.split(",") if hasattr(getattr(target, name), "append") else [text]
+    found = type(target)()
     for value in values:
-        literal = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if quote else value
+        one = type(target)()
         try:
-            text_format.Merge(f"{name}: {literal}" if kind.message_type is None else f"{name} {{ {value} }}", target)
+            text_format.Merge(_assignment(kind, value), one)
         except text_format.ParseError as error:
-            raise ConfigError(f"--set {path}={text}: {_plain(str(error))}") from None
+            raise ConfigError(f"{_explained(error, value, target.DESCRIPTOR, '').message}") from None
+        if [field.name for field, _ in one.ListFields()] != [name]:
+            raise ConfigError(f"'{value}' is not one value")
+        found.MergeFrom(one)
+    target.ClearField(name)
+    target.MergeFrom(found)
 
 
-def _known_field(descriptor: Any, name: str) -> None:
-    if name not in descriptor.fields_by_name:
-        raise ConfigError(f"{descriptor.name} has no field '{name}'{nearest(name, descriptor.fields_by_name)}")
+def _assignment(kind: FieldDescriptor, value: str) -> str:
+    """Text that sets the field `kind`; strings need no quotes."""
+    if kind.message_type is not None:
+        return f"{kind.name} {{ {value} }}"
+    if kind.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+        value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{kind.name}: {value}"
+
+
+def _field(message: Message, name: str) -> Any:
+    known = message.DESCRIPTOR.fields_by_name
+    if name not in known:
+        raise ConfigError(f"{message.DESCRIPTOR.name} has no field '{name}'{nearest(name, known)}")
+    return known[name]
 
 
 # -- places ---------------------------------------------------------------------------------------------------------
@@ -184,12 +203,18 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
     if match := re.search(r'Message type "caffe\.([\w.]+)" has no field named "([^"]*)"', message):
         descriptor = _message_named(root, match[1])
         near = nearest(match[2], descriptor.fields_by_name) if descriptor else ""
-        return ConfigError(f"{match[1]} has no field '{match[2]}'{near}", where)
+        return ConfigError(f"{match[1]} has no field '{match[2]}'{near or _elsewhere(match[2], text, root, where)}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
         values = _enum_values(root, match[1])
+        if match[2].strip("\"'") != match[2]:
+            return ConfigError(
+                f"{match[2]} is a text, but a {match[1]} is a name without quotes{_old_layer(match[1])}", where
+            )
         return ConfigError(f"'{match[2]}' is no {match[1]}: expected {', '.join(values)}{nearest(match[2], values)}", where)
     if message.startswith('Expected "}"'):
         return ConfigError("the file ends inside a message: a '}' is missing", _unclosed(text, where))
+    if message == "Expected identifier or number, got }.":
+        return ConfigError("there is a '}' too many: no message is open here", where)
     if match := re.search(r'"caffe\.([\w.]+)" should not have multiple "(\w+)" fields', message):
         return ConfigError(f"field '{match[2]}' of {match[1]} is set twice: it takes one value", where)
     return ConfigError(message, where)
@@ -198,14 +223,47 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
 def _plain(message: str) -> str:
     """The parser's words without its own place and quotation of the line."""
     message = re.sub(r"^\d+:\d+ : ", "", message)
-    message = re.sub(r"^'.*?': (?=[A-Z])", "", message, flags=re.S)
-    return " ".join(message.split()).replace("missing ending quote: ", "without its closing quote: ")
+    message = " ".join(re.sub(r"^'.*?': (?=[A-Z])", "", message, flags=re.S).split())
+    for found, words in _WORDS:
+        message = re.sub(found, words, message)
+    return message
 
 
-def _unclosed(text: str, fallback: Where) -> Where:
-    """The place of the innermost message that is still open at the end of `text`."""
+_WORDS = (
+    ("missing ending quote: ", "without its closing quote: "),
+    ("^Couldn't parse integer: ?(.*)", r"expected a whole number, not '\1'"),
+    ("^Couldn't parse float: ?(.*)", r"expected a number, not '\1'"),
+    ("^Value out of range: (-.*)", r"\1 is out of range: expected 0 or more"),
+    ("^Value out of range: (.*)", r"\1 is out of range"),
+    ("^Expected string but found: '(.*)'$", r"expected a text in quotes, not '\1'"),
+    ("^Expected identifier or number, got /\\.?$", r"expected a field's name, not '/': a comment begins with #"),
+    ("^Expected identifier or number, got ([^}]*)\\.$", r"expected a field's name, not '\1'"),
+)
+
+
+def _elsewhere(name: str, text: str, root: Any, where: Where) -> str:
+    """What may be wrong where a message lacks the field `name`: a '}' forgotten, or the file is of another kind."""
+    opened = _unclosed(text, where, (where.line, where.column))
+    if opened is not where:
+        known = name in root.fields_by_name
+        return f": is a '}}' missing before it, for the '{{' at {opened.line}:{opened.column}?" if known else ""
+    other = {"NetParameter": "SolverParameter", "SolverParameter": "NetParameter"}.get(root.name, "")
+    if other and name in _message_named(root, other).fields_by_name:
+        kinds = ("net", "solver") if root.name == "SolverParameter" else ("solver", "net")
+        return ": this looks like a {}, where a {} is expected".format(*kinds)
+    return ""
+
+
+def _old_layer(enum: str) -> str:
+    return " (with types in quotes, write `layer`, not `layers`)" if enum == "V1LayerParameter.LayerType" else ""
+
+
+def _unclosed(text: str, fallback: Where, end: tuple[float, float] = (math.inf, 0)) -> Where:
+    """The place of the innermost message that is still open at `end` of `text`."""
     stack: list[tuple[int, int]] = []
     for token, line, column in _tokens(text):
+        if (line, column) >= end:
+            break
         if token in _OPEN:
             stack.append((line, column))
         elif token in ("}", ">") and stack:

@@ -99,7 +99,7 @@ def layer_types() -> dict[str, LayerType]:
 def lookup(name: str) -> LayerType:
     """The type called `name`; ConfigError with the nearest name otherwise."""
     if not name:
-        raise ConfigError("has no type: it says what the layer does, such as type: \"InnerProduct\"", field="type")
+        raise ConfigError('has no type: it says what the layer does, such as type: "InnerProduct"', field="type")
     try:
         return _types[name]
     except KeyError:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from solver_cli import log, prototxt, snapshot
+from solver_cli import doubts, log, prototxt, snapshot
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.debug_info import DebugInfo
 from solver_cli.errors import ConfigError
@@ -81,6 +81,7 @@ class Solver:
         for index, (what, spec) in enumerate(test_nets(self.spec)):
             log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
             self.test_nets.append(self._build(spec, index + 1))
+        doubts.warn(self.spec, self.net, self.test_nets)
         for net in self.test_nets:
             net.share_with(self.net)
         self.rule = RULES[self.param.type]
@@ -107,6 +108,8 @@ class Solver:
         net.read_ahead()
         for entry in self.param.weights:
             for path in entry.split(","):
+                if not path.strip():
+                    self.spec.fail(f"weights '{entry}' has an empty file name beside a comma", "weights")
                 log.info("solver.cpp:72", f"Finetuning from {path.strip()}")
                 snapshot.load_weights(net, path.strip())
         return net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -49,7 +50,7 @@ def read_solver(path: str) -> SolverSpec:
 
 
 def check(spec: SolverSpec) -> None:
-    """Refuse settings that Caffe refuses, some of them before training instead of at the first update. Raises ConfigError."""
+    """Refuse settings that Caffe refuses, some before training instead of at the first update. Raises ConfigError."""
     param = spec.param
     if param.type not in RULES:
         known = ", ".join(sorted(RULES))
@@ -64,6 +65,9 @@ def check(spec: SolverSpec) -> None:
         spec.fail(f"rms_decay must be at least 0 and below 1, not {param.rms_decay:g}", "rms_decay")
     if param.weight_decay and param.regularization_type not in ("L1", "L2"):
         spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
+    for setting, value in param.ListFields():
+        if isinstance(value, float) and math.isnan(value):
+            spec.fail(f"{setting.name} is not a number", setting.name)
     _check_policy(spec)
     _check_tests(spec)
 
@@ -76,7 +80,8 @@ def _check_policy(spec: SolverSpec) -> None:
         known = f"expected one of {', '.join(POLICIES)}"
         spec.fail(f"unknown lr_policy '{policy}': {known}{nearest(policy, POLICIES)}", "lr_policy")
     if policy in ("step", "sigmoid") and param.stepsize <= 0:
-        spec.fail(f"lr_policy '{policy}' needs a stepsize above 0, not {param.stepsize}", "stepsize")
+        field = "stepsize" if param.HasField("stepsize") else "lr_policy"
+        spec.fail(f"lr_policy '{policy}' needs a stepsize above 0, not {param.stepsize}", field)
     if policy in ("step", "exp", "inv", "multistep", "sigmoid") and param.gamma < 0:
         spec.fail(f"lr_policy '{policy}' needs a gamma of 0 or more, not {param.gamma:g}", "gamma")
 
@@ -147,5 +152,6 @@ def _file(spec: SolverSpec, path: str, name: str) -> NetSpec:
     if not Path(path).is_file():
         beside = Path(spec.file).parent / path
         hint = f"; there is {beside}: paths count from the working folder" if beside.is_file() else ""
-        spec.fail(f"net file '{path}' does not exist{hint}", name)
+        what = "is a folder" if Path(path).is_dir() else "does not exist"
+        spec.fail(f"net file '{path}' {what}{hint}", name)
     return read_net(path)
