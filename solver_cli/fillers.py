@@ -14,10 +14,20 @@ from solver_cli.errors import ConfigError, nearest
 Filler = Callable[[Tensor, FillerParameter, torch.Generator], None]
 
 
+class FillerError(ConfigError):
+    """A filler that does not suit its blob or is no filler; `field` stands in the message `filler`."""
+
+    def __init__(self, message: str, field: str, filler: FillerParameter):
+        super().__init__(message, field=field)
+        self.filler = filler
+
+
 def filled(filler: FillerParameter, *shape: int) -> nn.Parameter:
-    """A learned blob of `shape` that remembers its filler; the net fills it once it is built (see `fill`)."""
-    if filler.type not in FILLERS:
-        raise ConfigError(f"unknown filler type '{filler.type}'{nearest(filler.type, FILLERS)}")
+    """A learned blob of `shape` that remembers its filler; the net fills it once it is built (see `fill`).
+
+    Raises FillerError for settings that the filler, or this shape, does not allow.
+    """
+    check(filler, shape)
     blob = nn.Parameter(torch.empty(shape))
     blob.filler = filler  # type: ignore[attr-defined]
     return blob
@@ -25,13 +35,42 @@ def filled(filler: FillerParameter, *shape: int) -> nn.Parameter:
 
 @torch.no_grad()
 def fill(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
-    """Fill `blob` (on the generator's device) as `filler` says. Raises ConfigError."""
-    if filler.type not in FILLERS:
-        raise ConfigError(f"unknown filler type '{filler.type}'{nearest(filler.type, FILLERS)}")
-    if filler.sparse != -1 and filler.type != "gaussian":
-        raise ConfigError(f"filler '{filler.type}' knows no sparse: only gaussian does")
-    if blob.numel():
-        FILLERS[filler.type](blob, filler, generator)
+    """Fill `blob` (on the generator's device) as `filler` says. Raises FillerError."""
+    check(filler, tuple(blob.shape))
+    FILLERS[filler.type](blob, filler, generator)
+
+
+def check(filler: FillerParameter, shape: tuple[int, ...]) -> None:
+    """Refuse with a FillerError what Caffe's fillers refuse for a blob of `shape`."""
+    kind = filler.type
+    if kind not in FILLERS:
+        raise FillerError(f"unknown filler type '{kind}'{nearest(kind, FILLERS)}", "type", filler)
+    if math.prod(shape) == 0:
+        raise FillerError(f"a blob of shape {shape} has no values to fill", "type", filler)
+    if kind == "uniform" and not filler.min <= filler.max:
+        raise FillerError(f"filler 'uniform': min {filler.min:g} is greater than max {filler.max:g}", "min", filler)
+    if kind == "gaussian" and not filler.std > 0:
+        raise FillerError(
+            f"filler 'gaussian': std must be positive, not {filler.std:g}: for one value everywhere use type: \"constant\"",
+            "std",
+            filler,
+        )
+    if kind == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
+        raise FillerError(f"filler 'bilinear' needs four axes and square planes, not {shape}", "type", filler)
+    if filler.sparse != -1:
+        _check_sparse(filler, shape)
+
+
+def _check_sparse(filler: FillerParameter, shape: tuple[int, ...]) -> None:
+    if filler.type != "gaussian":
+        raise FillerError(f"filler '{filler.type}' knows no sparse: only gaussian does", "sparse", filler)
+    if not shape or not 0 <= filler.sparse <= shape[0]:
+        first = shape[0] if shape else "none"
+        raise FillerError(
+            f"sparse {filler.sparse} must be -1 (off) or 0 to the first axis of the blob's shape {shape}, {first}",
+            "sparse",
+            filler,
+        )
 
 
 def fan(blob: Tensor, filler: FillerParameter) -> float:
@@ -56,10 +95,8 @@ def uniform(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -
 def gaussian(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
     """N(mean, std); with `sparse`, each value is kept with probability sparse / shape[0] and 0 otherwise."""
     blob.normal_(filler.mean, filler.std, generator=generator)
-    if filler.sparse < -1:
-        raise ConfigError(f"sparse must be -1 or more, not {filler.sparse}")
     if filler.sparse >= 0:
-        keep = torch.full_like(blob, min(1.0, filler.sparse / blob.shape[0]))
+        keep = torch.full_like(blob, filler.sparse / blob.shape[0])
         blob.mul_(torch.bernoulli(keep, generator=generator))
 
 
@@ -82,8 +119,6 @@ def msra(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> N
 
 def bilinear(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
     """Each plane is the outer product of the triangle 1 - |x / f - c| with itself: a Deconvolution that interpolates."""
-    if blob.dim() != 4 or blob.shape[2] != blob.shape[3]:
-        raise ConfigError(f"filler 'bilinear' needs four axes and square planes, not {tuple(blob.shape)}")
     size = blob.shape[3]
     f = math.ceil(size / 2)
     c = (size - 1) / (2 * f)

@@ -23,9 +23,7 @@ SLACK = 2  # another order of summation
 TESTED_ELSEWHERE = {"Data", "HDF5Data", "HDF5Output", "ImageData", "MemoryData", "WindowData"}  # their cases are files
 IN_PLACE = "the net does not know yet which layers cannot work in place"
 NO_BACKWARD = "the net does not know yet which bottoms have no gradient"
-FILLER = "the filler's range is not checked yet"
 NOT_REFUSED = {
-    **dict.fromkeys(["gaussian_std_0", "uniform_reversed"], FILLER),
     **dict.fromkeys(
         [f"force_backward_{name}" for name in ("accuracy", "argmax", "threshold", "embed", "batch_reindex", "filter")],
         NO_BACKWARD,
