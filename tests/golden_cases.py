@@ -41,6 +41,11 @@ def options(command: str) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
+def files(folder: Path) -> set[str]:
+    """The files in a folder and below, as relative paths."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
 class Tolerance:
     """How near the figures of a run must be to Caffe's: some times what Caffe differs from itself, but never less than
     what another order of summation makes of a float32 run (see golden/README.md)."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from golden_cases import Tolerance, assert_blobs, assert_states, assert_weights, index, near, options
+from golden_cases import Tolerance, assert_blobs, assert_states, assert_weights, files, index, near, options
 from google.protobuf import text_format
 
 from solver_cli import Net
@@ -92,10 +92,6 @@ def build(command: str) -> Recorder:
     if snapshot:
         solver.restore(snapshot)
     return solver
-
-
-def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(("case", "run"), RUNS, ids=[f"{case}/{run}" for case, run in RUNS])
