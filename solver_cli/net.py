@@ -16,7 +16,17 @@ from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error
 from solver_cli.fillers import fill
 from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
-from solver_cli.plan import Learned, Node, Planner, as_tuple, backward_needs, describe, first_line, shape_string
+from solver_cli.plan import (
+    Learned,
+    Node,
+    Planner,
+    as_tuple,
+    backward_needs,
+    describe,
+    first_line,
+    refuse_gradients,
+    shape_string,
+)
 
 Observer = Callable[[Node, list[Tensor], tuple[Tensor, ...]], None]
 
@@ -40,6 +50,7 @@ class Net(nn.Module):
         self.name = spec.param.name
         self.phase = Phase.Name(spec.param.state.phase)
         self.device = torch.device(device)
+        self.draws: torch.Generator | None = None  # what dropout draws from
         self.generator = torch.Generator()
         if seed is None:
             self.generator.seed()
@@ -218,11 +229,14 @@ class Net(nn.Module):
             batch.update({top: t.to(self.device, non_blocking=True) for top, t in zip(node.tops, tensors, strict=True)})
         return {name: tensor for name, tensor in batch.items() if name not in given}
 
-    def read_ahead(self) -> None:
-        """From now on, let a thread for each data layer that reads files do so while the net computes."""
+    def read_ahead(self, interrupted: Callable[[], bool] = lambda: False) -> None:
+        """From now on, let a thread for each data layer that reads files do so while the net computes.
+
+        While a batch is long in coming, `interrupted` tells whether to give up waiting (raises `prefetch.Interrupted`).
+        """
         for node in self.nodes:
             if node.source is not None and node.param.type not in ("MemoryData", "DummyData"):
-                node.source = Prefetcher(node.source, node.param.data_param.prefetch, self.device)
+                node.source = Prefetcher(node.source, node.param.data_param.prefetch, self.device, interrupted)
 
     def outputs_of(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The output blobs among `blobs`, in the order in which they are shown."""
@@ -256,10 +270,10 @@ class Net(nn.Module):
         self.device = probe.device
         drawing = [m for m in self.modules() if hasattr(type(m), "generator")]
         if drawing:
-            generator = torch.Generator(self.device)
-            generator.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
+            self.draws = torch.Generator(self.device)
+            self.draws.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
             for module in drawing:
-                module.generator = generator  # type: ignore[assignment]
+                module.generator = self.draws  # type: ignore[assignment]
         return self
 
     def close(self) -> None:
@@ -269,7 +283,9 @@ class Net(nn.Module):
                 node.source.close()
 
     def _log_needs(self) -> None:
-        needs = backward_needs(self.nodes, self.param.force_backward)
+        if self.phase == "TRAIN":
+            refuse_gradients(self.nodes, self.param.force_backward)
+        needs = backward_needs(self.nodes, force=False)  # Caffe says this before it looks at force_backward
         for node, (need, _) in reversed(list(zip(self.nodes, needs, strict=True))):
             verb = ("net.cpp:200", "needs") if need else ("net.cpp:202", "does not need")
             log.info(verb[0], f"{node.name} {verb[1]} backward computation.")

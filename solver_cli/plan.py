@@ -298,7 +298,31 @@ def backward_needs(nodes: list[Node], force: bool) -> list[tuple[bool, list[bool
         need = any(bottoms) or learns
         made.update(dict.fromkeys(node.tops, need))
         needs.append((need, wanted))
-    return [(True, [True] * len(w)) for _, w in needs] if force else list(_under_loss(nodes, needs))
+    found = list(_under_loss(nodes, needs))
+    return [_forced(node, wanted) for node, (_, wanted) in zip(nodes, found, strict=True)] if force else found
+
+
+def _forced(node: Node, wanted: list[bool]) -> tuple[bool, list[bool]]:
+    """What force_backward makes of a layer's bottoms that would get a gradient."""
+    spared = lookup(node.param.type).spared
+    return True, [want or i not in spared for i, want in enumerate(wanted)]
+
+
+def refuse_gradients(nodes: list[Node], force: bool) -> None:
+    """Refuse a net to train whose backward pass would ask for a gradient that there is not, of labels or indices.
+
+    Caffe stops there in its first iteration; autograd would leave the gradient out without a word.
+    """
+    for node, (need, wanted) in zip(nodes, backward_needs(nodes, force), strict=True):
+        for index in lookup(node.param.type).no_gradient:
+            if need and index < len(wanted) and wanted[index]:
+                i = index % len(wanted)
+                asked = "force_backward" if force else "propagate_down" if node.param.propagate_down else "a layer below it"
+                remedy = "take force_backward out" if force else f"set propagate_down: false for bottom {i}"
+                node.spec.fail(
+                    f"there is no gradient for bottom {i} ('{node.bottoms[i]}'), but {asked} asks for one: {remedy}",
+                    "propagate_down",
+                )
 
 
 def _under_loss(nodes: list[Node], needs: list[tuple[bool, list[bool]]]) -> Iterator[tuple[bool, list[bool]]]:

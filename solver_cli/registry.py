@@ -37,6 +37,8 @@ class LayerType:
     loss: bool = False  # the first top has loss_weight 1 unless told; missing tops are made up
     source: bool = False
     in_place: bool = True  # whether a top may have its bottom's name
+    no_gradient: tuple[int, ...] = ()  # bottoms for which Caffe's backward pass stops; -1 is the last one
+    spared: tuple[int, ...] = ()  # those of them that force_backward leaves alone
 
     @property
     def is_class(self) -> bool:
@@ -58,13 +60,17 @@ def layer(
     tops: Count = 1,
     loss: bool = False,
     in_place: bool = True,
+    no_gradient: tuple[int, ...] = (),
+    spared: tuple[int, ...] = (),
 ) -> Callable[[Any], Any]:
     """Register a compute layer.
 
     `param`: the field with its settings (default: the one named after the type, `inner_product_param`, if there is one).
     `bottoms`, `tops`: how many, a number or (least, most), most None for any; tops SAME: one for each bottom.
+    The others: see LayerType.
     """
-    return lambda build: _register(name, build, param, bottoms, tops, loss=loss, in_place=in_place)
+    kind: dict[str, Any] = {"loss": loss, "in_place": in_place, "no_gradient": no_gradient, "spared": spared}
+    return lambda build: _register(name, build, param, bottoms, tops, **kind)
 
 
 def source(name: str, *, tops: Count = 1) -> Callable[[Any], Any]:
@@ -72,7 +78,7 @@ def source(name: str, *, tops: Count = 1) -> Callable[[Any], Any]:
     return lambda build: _register(name, build, _param_field(name), 0, tops, source=True)
 
 
-def _register(name: str, build: Any, param: str | None, bottoms: Count, tops: Count, **kind: bool) -> Any:
+def _register(name: str, build: Any, param: str | None, bottoms: Count, tops: Count, **kind: Any) -> Any:
     if name in _types:
         raise ValueError(f"layer type {name} is registered twice")
     if param == "":

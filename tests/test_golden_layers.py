@@ -21,15 +21,6 @@ GOLDEN = Path(__file__).parent / "golden" / "layers"
 TYPES = sorted(path.stem for path in GOLDEN.glob("*.npz"))
 SLACK = 2  # another order of summation
 TESTED_ELSEWHERE = {"Data", "HDF5Data", "HDF5Output", "ImageData", "MemoryData", "WindowData"}  # their cases are files
-IN_PLACE = "the net does not know yet which layers cannot work in place"
-NO_BACKWARD = "the net does not know yet which bottoms have no gradient"
-NOT_REFUSED = {
-    **dict.fromkeys(
-        [f"force_backward_{name}" for name in ("accuracy", "argmax", "threshold", "embed", "batch_reindex", "filter")],
-        NO_BACKWARD,
-    ),
-    **dict.fromkeys(["force_backward_infogain_matrix", "propagate_down_to_labels"], NO_BACKWARD),
-}
 
 
 class Case:
@@ -214,9 +205,7 @@ def test_random_source(name):
 
 
 @pytest.mark.parametrize("case", json.loads((GOLDEN / "refused.json").read_text()), ids=lambda case: case["name"])
-def test_refused(case, request):
-    if case["name"] in NOT_REFUSED:
-        request.applymarker(pytest.mark.xfail(reason=NOT_REFUSED[case["name"]], strict=True))
+def test_refused(case):
     if case["fails_at"] is None:
         run(case)
         return

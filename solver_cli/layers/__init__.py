@@ -1,10 +1,10 @@
 """Compute layers: one file a family, in the groups of Caffe's layer catalogue; importing this package registers them all."""
 
 from solver_cli.layers import common as common
-from solver_cli.layers import loss as loss
-from solver_cli.layers import neuron as neuron
 from solver_cli.layers import convolution as convolution
 from solver_cli.layers import inner_product as inner_product
+from solver_cli.layers import loss as loss
+from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization
 from solver_cli.layers import pooling as pooling
 from solver_cli.layers import recurrent as recurrent

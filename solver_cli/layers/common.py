@@ -39,7 +39,7 @@ def canonical_axis(axis: int, bottom: Shape | Tensor, field: str) -> int:
     return axis % len(shape)
 
 
-@layer("ArgMax", param="argmax_param")
+@layer("ArgMax", param="argmax_param", no_gradient=(0,))
 def argmax(x: Tensor, *, out_max_val: bool, top_k: int, axis: int | None) -> Tensor:
     """top = indices of the top_k greatest values, of equal ones the later first; with `out_max_val` their values
 
@@ -62,7 +62,7 @@ def argmax(x: Tensor, *, out_max_val: bool, top_k: int, axis: int | None) -> Ten
     return top.reshape(shape_of(top) + (1,) * (x.dim() - 3))
 
 
-@layer("BatchReindex", bottoms=2)
+@layer("BatchReindex", bottoms=2, no_gradient=(1,))
 def batch_reindex(x: Tensor, index: Tensor) -> Tensor:
     """top[i] = bottom[index[i]]"""
     if index.dim() != 1:
@@ -249,7 +249,7 @@ class _Product(torch.autograd.Function):
         return tuple(grad * (top / x) for x in bottoms)
 
 
-@layer("Filter", bottoms=(2, None), tops=(1, None))
+@layer("Filter", bottoms=(2, None), tops=(1, None), no_gradient=(-1,))
 def filter(*bottoms: Tensor, num_tops: int) -> tuple[Tensor, ...]:
     """top i = the rows of bottom i whose selector, the last bottom, is not 0"""
     *kept, selector = bottoms

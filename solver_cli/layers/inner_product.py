@@ -37,7 +37,7 @@ class InnerProduct(nn.Module):
         return F.linear(x.flatten(self.axis), self.weight.t() if self.transpose else self.weight, self.bias)
 
 
-@layer("Embed")
+@layer("Embed", no_gradient=(0,))
 class Embed(nn.Module):
     """top = the weight's row for each index of bottom, plus bias; weight (input_dim, num_output).
 

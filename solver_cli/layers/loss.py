@@ -129,7 +129,7 @@ class _Mean:
         return total / max(1, outer) if self.mode == LossParameter.BATCH_SIZE else total
 
 
-@layer("SoftmaxWithLoss", param="softmax_param", bottoms=2, loss=True)
+@layer("SoftmaxWithLoss", param="softmax_param", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 class SoftmaxWithLoss(nn.Module):
     """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
 
@@ -152,7 +152,7 @@ class SoftmaxWithLoss(nn.Module):
         return self.mean(_held(losses, high=-math.log(FLT_MIN)).sum(), outer, inner, self.mean.valid(target))
 
 
-@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True)
+@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2), spared=(1,))
 class InfogainLoss(nn.Module):
     """top 0 = mean of -sum_k H[label, k] log softmax(bottom 0)[k], top 1 = the softmax; H is bottom 2 or from `source`."""
 
@@ -202,7 +202,7 @@ def _read_matrix(param: InfogainLossParameter) -> Tensor:
     return torch.from_numpy(blobproto.read(param.source))
 
 
-@layer("MultinomialLogisticLoss", param=None, bottoms=2, loss=True)
+@layer("MultinomialLogisticLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     """top = mean of -log bottom 0[label], bottom 0 being probabilities"""
     _same_batch(x, labels)
@@ -213,7 +213,7 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     return -_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0]
 
 
-@layer("HingeLoss", bottoms=2, loss=True)
+@layer("HingeLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     """top = 1 / N sum of max(0, 1 - y bottom 0), or of its square, y = 1 for the label's class, -1 for the others"""
     _same_batch(x, labels)
@@ -226,7 +226,7 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     return margins.sum() / x.shape[0]
 
 
-@layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True)
+@layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 class SigmoidCrossEntropyLoss(nn.Module):
     """top = 1 / N sum of -(t log p + (1 - t) log(1 - p)), p = sigmoid(bottom 0), t = bottom 1, any value"""
 
@@ -275,7 +275,7 @@ class _Distance(torch.autograd.Function):
         return cast(Tensor, x * (grad / (distance + 1e-4)).unsqueeze(1))
 
 
-@layer("ContrastiveLoss", bottoms=3, loss=True)
+@layer("ContrastiveLoss", bottoms=3, loss=True, spared=(2,))
 def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, *, margin: float, legacy_version: bool) -> Tensor:
     """top = 1 / 2N sum of d^2 where similar, else of max(margin - d, 0)^2 (legacy: max(margin - d^2, 0)), d = |a - b|"""
     _same_batch(a, b, similar)
@@ -293,7 +293,7 @@ def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, *, margin: float, le
     return torch.where(similar.reshape(-1).trunc() != 0, squares, apart).sum() / (2 * a.shape[0])
 
 
-@layer("Accuracy", bottoms=2, tops=(1, 2))
+@layer("Accuracy", bottoms=2, tops=(1, 2), no_gradient=(0, 1))
 def accuracy(
     x: Tensor, labels: Tensor, *, top_k: int, axis: int, ignore_label: int | None, num_tops: int
 ) -> Tensor | tuple[Tensor, Tensor]:

@@ -161,7 +161,7 @@ def tanh(x: Tensor) -> Tensor:
     return x.tanh()
 
 
-@layer("Threshold")
+@layer("Threshold", no_gradient=(0,))
 def threshold(x: Tensor, *, threshold: float) -> Tensor:
     """top = 1 where bottom is greater than the threshold, else 0; no gradient"""
     return (x > threshold).to(x.dtype)

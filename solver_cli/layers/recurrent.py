@@ -103,7 +103,7 @@ def _check_shapes(shapes: Sequence[Shape], static: bool, size: int) -> None:
             raise ConfigError(f"the first states must have the shape {(1, x[1], size)}, not {tuple(state)}", field="bottom")
 
 
-@layer("LSTM", param="recurrent_param", bottoms=(2, 5), tops=(1, 3))
+@layer("LSTM", param="recurrent_param", bottoms=(2, 5), tops=(1, 3), no_gradient=(1,), spared=(1,))
 class LSTM(Recurrent):
     """c = m f c' + i g, h = o tanh(c), gates i, f, o, g from W_x x + b + W_static s + W_h m h'; m is the marker.
 
@@ -123,7 +123,7 @@ class LSTM(Recurrent):
         return torch.stack(tops), (h, c)
 
 
-@layer("RNN", param="recurrent_param", bottoms=(2, 4), tops=(1, 2))
+@layer("RNN", param="recurrent_param", bottoms=(2, 4), tops=(1, 2), no_gradient=(1,), spared=(1,))
 class RNN(Recurrent):
     """h = tanh(W_x x + b + W_static s + W_h m h'), top = tanh(W_o h + b_o); m is the marker.
 
@@ -144,7 +144,7 @@ class RNN(Recurrent):
         return torch.tanh(F.linear(torch.stack(steps), self.weight_o, self.bias_o)), (h,)
 
 
-@layer("LSTMUnit", bottoms=3, tops=2)
+@layer("LSTMUnit", bottoms=3, tops=2, no_gradient=(2,), spared=(2,))
 def lstm_unit(cell: Tensor, gates: Tensor, markers: Tensor) -> tuple[Tensor, Tensor]:
     """One step of LSTM: cell and state from the last cell (1, N, H), the gates' inputs (1, N, 4H) and markers (1, N)."""
     streams = cell.shape[:2]
