@@ -46,7 +46,7 @@ class GlogFormatter(logging.Formatter):
         stamp = time.strftime("%m%d %H:%M:%S", moment)
         micro = int(record.created % 1 * 1e6)
         site = getattr(record, "site", f"{record.filename}:{record.lineno}")
-        return f"{record.levelname[0]}{stamp}.{micro:06d} {threading.get_native_id()} {site}] {record.getMessage()}"
+        return f"{record.levelname[0]}{stamp}.{micro:06d} {threading.get_native_id():5d} {site}] {record.getMessage()}"
 
 
 class StderrHandler(logging.Handler):

@@ -291,6 +291,7 @@ class Solver:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
         log.info("solver.cpp:347", f"Iteration {self.iter}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
+        _log_unshared(self.net, net)
         debug = DebugInfo(net) if self.param.debug_info else None
         totals: dict[str, Tensor] = {}
         loss_total = torch.zeros((), device=self.device)
@@ -381,6 +382,14 @@ def _log_outputs(phase: str, site: str, net: Net, outputs: Mapping[str, Tensor])
             part = f" (* {log.number(weight)} = {log.number(product)} loss)" if weight else ""
             log.info(site, f"    {phase} net output #{index}: {name} = {log.number(value)}{part}")
             index += 1
+
+
+def _log_unshared(train: Net, test: Net) -> None:
+    """Name the layers of the train net that the test net lacks, as Caffe does whenever it shares weights for a test."""
+    names = {node.name for node in test.nodes}
+    for node in train.nodes:
+        if node.name not in names:
+            log.info("net.cpp:678", f"Ignoring source layer {node.name}")
 
 
 def default_device(param: SolverParameter) -> torch.device:
