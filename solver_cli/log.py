@@ -7,9 +7,12 @@ parsers know the line by. Nothing is printed unless a program installs a handler
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -53,7 +56,20 @@ class StderrHandler(logging.Handler):
     """Writes to whatever sys.stderr is now; the progress bar, if one is drawn, steps aside (see `progress`)."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
+        with stderr_may_go():
+            sys.stderr.write(self.format(record) + "\n")
+
+
+@contextmanager
+def stderr_may_go() -> Iterator[None]:
+    """Write to stderr inside. If nobody reads it any more (Ctrl-C ends `| tee` too, a terminal hangs up, the log's disk is
+    full), training goes on without: from then on it leads nowhere."""
+    try:
+        yield
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
 
 
 def to_stderr(handler: logging.Handler | None = None) -> None:
