@@ -58,7 +58,10 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 
 @click.command()
 @click.argument("solver")
-@click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate.")
+@click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate; auto: from the newest whole one, if any.")
+@click.option("--keep", type=click.IntRange(min=1), metavar="N", default=None, help="Keep the last N snapshots only.")
+@click.option("--keep-best", metavar="OUTPUT", default="", help="Keep a snapshot of the best value of this test output.")
+@click.option("--allow-nan", is_flag=True, help="Go on when the loss is NaN or infinite.")
 @click.option("--weights", metavar="FILE[,FILE]", help="Start from these weights instead of the solver's.")
 @click.option("--gpu", metavar="LIST|all", help="Train on this GPU; an error if there is none.")
 @click.option("--cpu", is_flag=True, help="Train on the CPU, whatever solver_mode says.")
@@ -82,6 +85,9 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 def train(
     solver: str,
     snapshot: str | None,
+    keep: int | None,
+    keep_best: str,
+    allow_nan: bool,
     weights: str | None,
     gpu: str | None,
     cpu: bool,
@@ -101,11 +107,14 @@ def train(
         raise click.UsageError("give --gpu or --cpu, but not both")
     with reported():
         from solver_cli import training
-        from solver_cli.solver import Action
+        from solver_cli.signals import Action
 
-        training.train(
+        code = training.train(
             solver,
             snapshot=snapshot,
+            keep=keep or 0,
+            keep_best=keep_best,
+            allow_nan=allow_nan,
             weights=weights,
             gpu=gpu,
             cpu=cpu,
@@ -115,6 +124,7 @@ def train(
             sigint=Action(sigint_effect),
             sighup=Action(sighup_effect),
         )
+    sys.exit(code)
 
 
 @click.group()

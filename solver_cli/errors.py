@@ -55,6 +55,10 @@ class SnapshotError(Error):
     """A weights file, solver state or snapshot that cannot be read, written or used here."""
 
 
+class NumericalError(Error):
+    """A number that has become NaN or infinite."""
+
+
 class DeviceError(Error):
     """A device that was asked for and cannot be had."""
 

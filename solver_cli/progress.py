@@ -18,12 +18,13 @@ class AboveBar(logging.Handler):
     """Writes log lines above the bar that is being drawn."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        with log.stderr_may_go():
+            tqdm.write(self.format(record), file=sys.stderr)
 
 
 @contextmanager
 def progress(solver: Solver) -> Iterator[None]:
-    """Draw a bar while `solver` trains: iterations, speed, images/s, time left, loss, lr. None where stderr is no terminal."""
+    """Draw a bar while `solver` trains: iterations, speed, images/s, time left, loss, lr; only if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
@@ -32,7 +33,8 @@ def progress(solver: Solver) -> Iterator[None]:
     with tqdm(total=solver.param.max_iter, initial=solver.iter, unit="iter", file=sys.stderr, dynamic_ncols=True) as bar:
 
         def step(solver: Solver) -> None:
-            bar.update(solver.iter - bar.n)
+            with log.stderr_may_go():
+                bar.update(solver.iter - bar.n)
             if solver.due(solver.param.display or 1):
                 rate = learning_rate(solver.param, solver.iter, solver.current_step)
                 speed = (bar.format_dict["rate"] or 0) * images

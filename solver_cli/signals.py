@@ -1,25 +1,45 @@
-"""SIGINT and SIGHUP as requests to the training loop."""
+"""SIGINT, SIGHUP and SIGTERM as requests to the training loop."""
 
 from __future__ import annotations
 
 import signal
+from enum import Enum
 from types import FrameType, TracebackType
 
-from solver_cli.solver import Action
+
+class Action(Enum):
+    """What somebody outside, such as a signal, asks of the loop."""
+
+    NONE = "none"
+    SNAPSHOT = "snapshot"
+    STOP = "stop"
+    TERMINATE = "terminate"  # a snapshot, then the end
+
+    @property
+    def saves(self) -> bool:
+        """Whether a snapshot is asked for."""
+        return self in (Action.SNAPSHOT, Action.TERMINATE)
+
+    @property
+    def ends(self) -> bool:
+        """Whether the end is asked for."""
+        return self in (Action.STOP, Action.TERMINATE)
 
 
 class SignalHandler:
     """Collects signals while it is entered; called, it tells the action that one of them stands for, once.
 
-    The loop asks after every iteration and between test batches. A second SIGINT before it has asked interrupts at once.
+    The loop asks after every iteration and between test batches. SIGTERM asks for a snapshot and the end, after which the
+    process ends with `exit_code` 143. A second SIGINT before the loop has asked interrupts at once.
     """
 
     def __init__(self, sigint: Action, sighup: Action):
-        self.effects = {signal.SIGINT: sigint}
+        self.effects = {signal.SIGINT: sigint, signal.SIGTERM: Action.TERMINATE}
         if hasattr(signal, "SIGHUP"):
             self.effects[signal.SIGHUP] = sighup
         self.received: list[int] = []
         self.before: dict[signal.Signals, object] = {}
+        self.exit_code = 0
 
     def __enter__(self) -> SignalHandler:
         self.before = {number: signal.signal(number, self._receive) for number in self.effects}
@@ -32,7 +52,13 @@ class SignalHandler:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and number in self.received:
             raise KeyboardInterrupt
+        if number == signal.SIGTERM:
+            self.exit_code = 128 + number
         self.received.append(number)
 
     def __call__(self) -> Action:
         return self.effects[signal.Signals(self.received.pop(0))] if self.received else Action.NONE
+
+    def ending(self) -> bool:
+        """Whether a signal that has come and was not asked for yet is to end the run."""
+        return any(self.effects[signal.Signals(n)] in (Action.STOP, Action.TERMINATE) for n in self.received)

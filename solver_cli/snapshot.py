@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from solver_cli import log
+from solver_cli import log, runstate
+from solver_cli.archive import check_pair, crc_of_file, weights_of
+from solver_cli.caffe_pb2 import NetParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, solverstate
 from solver_cli.formats.atomic import atomic_write
@@ -38,6 +40,10 @@ class Names:
     def state(self, iteration: int) -> str:
         """The solver state's name."""
         return f"{self.prefix}_iter_{iteration}.solverstate" + ".h5" * self.hdf5
+
+    def best(self) -> tuple[str, str]:
+        """The two files of the snapshot with the best test output."""
+        return f"{self.prefix}_best.caffemodel" + ".h5" * self.hdf5, f"{self.prefix}_best.solverstate" + ".h5" * self.hdf5
 
     def check_writable(self) -> None:
         """Raise ConfigError unless the folder is there and can be written."""
@@ -104,32 +110,61 @@ def _given(node: Node, layer: LayerWeights, hdf5: bool) -> list[bool]:
     ]  # fmt: skip
 
 
-def save_weights(net: Net, path: str, steps: dict[int, Tensor] | None = None) -> None:
-    """Write the net's layers, settings and learned blobs. `steps` ({id of a blob: its last update}) go in as diffs."""
-    layers = [(node.learned, node.blobs()) for node in net.nodes]
-    blobs = [[array(blob) for blob in own] for _, own in layers]
+# -- pairs ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Everything that a snapshot holds, ready to be written while training goes on."""
+
+    weights: str
+    state: str
+    net: NetParameter
+    blobs: list[list[Array]]
+    diffs: list[list[Array]] | None
+    shared: frozenset[tuple[int, int]]  # (layer, blob) that other layers own
+    solver: solverstate.State
+    run: dict[str, Any]
+
+    def write(self) -> None:
+        """Write the weights, then the state with their checksum: a kill at any byte leaves an older pair whole."""
+        with atomic_write(self.weights) as out:
+            if self.weights.endswith(".h5"):
+                caffemodel.write_hdf5(out, self.net, self.blobs, self.diffs, self.shared)
+            else:
+                caffemodel.write(out, self.net, self.blobs, self.diffs)
+        told = {"size": Path(self.weights).stat().st_size, "crc32": crc_of_file(self.weights)}
+        state = replace(self.solver, learned_net=self.weights, run=runstate.dumps({**self.run, "weights": told}))
+        write = solverstate.write_hdf5 if self.state.endswith(".h5") else solverstate.write
+        with atomic_write(self.state) as out:
+            write(out, state)
+
+
+def collect(
+    net: Net, paths: tuple[str, str], state: solverstate.State, run: dict[str, Any], steps: dict[int, Tensor] | None
+) -> Pair:
+    """Copy what a snapshot holds. `paths`: of weights and state; `steps` ({id of a blob: its last update}) become diffs."""
+    layers = [list(zip(node.learned, node.blobs(), strict=True)) for node in net.nodes]
     diffs = None
     if steps is not None:
-        diffs = [
-            [array(steps[id(x.blob)]).reshape(blob.shape) if id(x.blob) in steps else np.zeros(blob.shape, np.float32)
-             for x, blob in zip(learned, own, strict=True)]
-            for learned, own in layers
-        ]  # fmt: skip
-    message = net.to_message()
-    if path.endswith(".h5"):
-        shared = {(i, j) for i, n in enumerate(net.nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)}
-        _write(path, lambda out: caffemodel.write_hdf5(out, message, blobs, diffs, shared))
-    else:
-        _write(path, lambda out: caffemodel.write(out, message, blobs, diffs))
+        diffs = [[_step(steps, learned.blob, blob) for learned, blob in own] for own in layers]
+    return Pair(
+        *paths,
+        net.to_message(),
+        [[array(blob) for _, blob in own] for own in layers],
+        diffs,
+        frozenset((i, j) for i, n in enumerate(net.nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)),
+        state,
+        run,
+    )
+
+
+def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Array:
+    step = steps.get(id(learned))
+    return np.zeros(tuple(blob.shape), np.float32) if step is None else array(step).reshape(tuple(blob.shape))
 
 
 # -- solver states --------------------------------------------------------------------------------------------------
-
-
-def save_state(path: str, state: solverstate.State) -> None:
-    """Write a solver state, binary or HDF5 by its name."""
-    write = solverstate.write_hdf5 if path.endswith(".h5") else solverstate.write
-    _write(path, lambda out: write(out, state))
 
 
 def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solverstate.State, str]:
@@ -151,24 +186,12 @@ def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solv
                 f"{shape_string(tuple(own.shape))}: the snapshot is of another net",
                 Where(path),
             )
-    weights = state.learned_net
-    if weights and not Path(weights).exists():
-        beside = Path(path).with_name(Path(weights).name)
-        if not beside.exists():
-            raise SnapshotError(f"its weights file '{weights}' does not exist, nor does '{beside}'", Where(path))
-        weights = str(beside)
+    weights = weights_of(state, path)
+    if weights:
+        check_pair(state, weights, path)
     return state, weights
 
 
-# -- both -----------------------------------------------------------------------------------------------------------
-
-
 def array(blob: Tensor) -> Array:
-    """The blob's values on the host."""
-    result: Array = blob.detach().cpu().numpy()
-    return result
-
-
-def _write(path: str, write: Callable[[Any], None]) -> None:
-    with atomic_write(path) as out:
-        write(out)
+    """A copy of the blob's values on the host."""
+    return blob.detach().cpu().numpy().copy() if blob.device.type == "cpu" else blob.detach().cpu().numpy()

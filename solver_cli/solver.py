@@ -2,55 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
-from enum import Enum
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from solver_cli import doubts, log, prototxt, snapshot
+from solver_cli import archive, doubts, finite, log, prototxt, runstate, snapshot
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
+from solver_cli.display import Best, SmoothedLoss, log_outputs
 from solver_cli.errors import ConfigError
 from solver_cli.formats.solverstate import State
 from solver_cli.lr_policy import learning_rate, step_counter
 from solver_cli.net import Net
 from solver_cli.netspec import NetSpec
+from solver_cli.signals import Action
 from solver_cli.solverspec import SolverSpec, check, read_solver, test_nets, train_net
-from solver_cli.update_rules import RULES
-
-
-class Action(Enum):
-    """What somebody outside, such as a signal, asks of the loop."""
-
-    NONE = "none"
-    SNAPSHOT = "snapshot"
-    STOP = "stop"
-
-
-class SmoothedLoss:
-    """The mean of the last `window` losses, kept in float32 in Caffe's order of operations."""
-
-    def __init__(self, window: int):
-        self.window = window
-        self.losses: list[np.float32] = []
-        self.count = 0
-        self.value = np.float32(0)
-
-    def add(self, loss: float) -> None:
-        """Take in the loss of the next iteration."""
-        new = np.float32(loss)
-        if len(self.losses) < self.window:
-            self.losses.append(new)
-            size = np.float32(len(self.losses))
-            self.value = (self.value * (size - np.float32(1)) + new) / size
-        else:
-            oldest = self.count % self.window
-            self.value += (new - self.losses[oldest]) / np.float32(self.window)
-            self.losses[oldest] = new
-        self.count += 1
+from solver_cli.update import Update
 
 
 class Solver:
@@ -61,12 +33,25 @@ class Solver:
     `param`      the SolverParameter
     `history`    one tensor for each slot of the update rule and distinct learned blob, slot by slot
     `action`     called once an iteration: what is asked from outside (a signal)
+    `ending`     called while data are long in coming: whether the end has been asked for
     `on_step`    called after every iteration, for progress displays
     """
 
-    def __init__(self, solver: str | SolverSpec, *, device: torch.device | str | None = None):
-        """Read the solver file (or take its spec) and build its nets on `device` (None: a GPU if the file asks for one
-        and there is one). Raises Error."""
+    def __init__(
+        self,
+        solver: str | SolverSpec,
+        *,
+        device: torch.device | str | None = None,
+        keep: int = 0,
+        keep_best: str = "",
+        allow_nan: bool = False,
+    ):
+        """Read the solver file (or take its spec) and build its nets. Raises Error.
+
+        `device`: None takes a GPU if the file asks for one and there is one. `keep`: how many snapshots stay on the disk
+        (0: all). `keep_best`: the test output whose best value gets a snapshot of its own. `allow_nan`: go on with a loss
+        that is not finite.
+        """
         self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
         self.param: SolverParameter = self.spec.param
         self.device = torch.device(device) if device is not None else default_device(self.param)
@@ -84,28 +69,32 @@ class Solver:
         doubts.warn(self.spec, self.net, self.test_nets)
         for net in self.test_nets:
             net.share_with(self.net)
-        self.rule = RULES[self.param.type]
-        blobs = [learned.blob for learned in self.net.learned]
-        self.history = [torch.zeros_like(blob) for _ in range(self.rule.slots) for blob in blobs]
-        self._groups = _groups(self.net, self.history)
-        self._steps: dict[int, Tensor] = {}
+        self.update = Update(self.net, self.param)
         self.iter = 0
         self.current_step = 0
         self.action: Callable[[], Action] = lambda: Action.NONE
+        self.ending: Callable[[], bool] = lambda: False
         self.on_step: Callable[[Solver], None] | None = None
         self.stopping = False
+        self.keep, self.allow_nan = keep, allow_nan
+        self.best = Best(keep_best, self.test_nets) if keep_best else None
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self._pending: list[Tensor] = []  # losses that are still on the device
-        self._norms: list[tuple[int, Tensor]] = []  # likewise, gradient norms to be clipped
+        self._batch: dict[str, Tensor] = {}
+        self._writer = archive.Writer()
+        self._saved = ("", -1)  # the last snapshot's state and its iteration
+        self._resumed = False
+        self._boundary: dict[str, Any] = {}  # the run's state after the last update, before any test
         self._timer = time.perf_counter()
         self._displayed = 0
+        archive.sweep(self.param.snapshot_prefix)
         log.info("solver.cpp:57", "Solver scaffolding done.")
 
     def _build(self, spec: NetSpec, index: int) -> Net:
         """A net on the solver's device, its data read ahead, with the weights that the solver file names."""
         seed = self.param.random_seed + index if self.param.random_seed >= 0 else None
         net = Net(spec, device=self.device, seed=seed)
-        net.read_ahead()
+        net.read_ahead(lambda: self.ending())
         for entry in self.param.weights:
             for path in entry.split(","):
                 if not path.strip():
@@ -130,11 +119,21 @@ class Solver:
         log.info("solver.cpp:290", f"Learning Rate Policy: {self.param.lr_policy}")
         self.stopping = False
         self.step(self.param.max_iter - self.iter)
-        if self.param.snapshot_after_train and not self.due(self.param.snapshot):
-            self.snapshot()
+        if self.param.snapshot_after_train and not self.due(self.param.snapshot) and self._saved[1] != self.iter:
+            self.snapshot(wait=False)
         if self.stopping:
             log.info("solver.cpp:311", "Optimization stopped early.")
-            return
+        else:
+            try:
+                self._show_end()
+            except Interrupted:
+                self._act(self.action())
+        self._writer.wait()
+        if self._writer.failed:
+            raise self._writer.failed
+
+    def _show_end(self) -> None:
+        """One more forward pass for the last display, and the last test, where they are due."""
         if self.due(self.param.display):
             with torch.no_grad():
                 loss, _ = self.net()
@@ -147,27 +146,40 @@ class Solver:
     def step(self, iterations: int) -> None:
         """Make `iterations` updates: test, forward and backward iter_size times, display, update, snapshot."""
         stop = self.iter + iterations
-        self.smoothed = SmoothedLoss(self.param.average_loss)
+        if not self._resumed:
+            self.smoothed = SmoothedLoss(self.param.average_loss)
+        self._resumed = False
         self._timer, self._displayed = time.perf_counter(), self.iter
-        while self.iter < stop:
-            if self.due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
-                self.test_all()
-                if self.stopping:
-                    break
-            self._clear_gradients()
-            loss, outputs = self._accumulate()
-            self._record(loss)
-            if self.due(self.param.display):
-                self._display(outputs)
-            self.apply_update()
-            if self.on_step:
-                self.on_step(self)
-            action = self.action()
-            if self.due(self.param.snapshot) or action is Action.SNAPSHOT:
-                self.snapshot()
-            if action is Action.STOP:
-                self.stopping = True
-                break
+        self._boundary = self._run_state()
+        while self.iter < stop and not self.stopping:
+            try:
+                self._iterate()
+            except Interrupted:
+                self._act(self.action())
+            self._act(self.action())
+
+    def _iterate(self) -> None:
+        """One iteration, in Caffe's order, up to its snapshot if one is due."""
+        if self.due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
+            self.test_all()
+            if self.stopping:
+                return
+        self._clear_gradients()
+        loss, outputs = self._accumulate()
+        self._record(loss)
+        if self.due(self.param.display):
+            self._display(outputs)
+        self.apply_update()
+        if self.on_step:
+            self.on_step(self)
+        if self.due(self.param.snapshot):
+            self.snapshot(wait=False)
+
+    def _act(self, action: Action) -> None:
+        """Do what is asked from outside."""
+        if action.saves and self._saved[1] != self.iter:
+            self.snapshot(wait=False)
+        self.stopping = self.stopping or action.ends
 
     def due(self, interval: int) -> bool:
         """Whether something that happens every `interval` iterations (0: never) happens now."""
@@ -182,7 +194,10 @@ class Solver:
         debug = DebugInfo(self.net) if self.param.debug_info and self.due(self.param.display) else None
         total = torch.zeros((), device=self.device)
         for _ in range(self.param.iter_size):
-            loss, blobs = self.net()
+            self._batch = self.net.next_batch()
+            loss, blobs = self.net(self._batch)
+            if self.device.type == "cpu":
+                self._check(float(loss.detach()))
             outputs = {name: blob.detach() for name, blob in self.net.outputs_of(blobs).items()}
             del blobs
             if loss.requires_grad:
@@ -195,16 +210,10 @@ class Solver:
         return total / self.param.iter_size, outputs
 
     def apply_update(self) -> None:
-        """Rate, clipping, division by iter_size, decay, update rule, weights; then one iteration more is done."""
-        rate = self._rate()
-        gradients = [_gradient(learned.blob) for learned in self.net.learned]
-        with torch.no_grad():
-            self._clip(gradients)
-            if self.param.iter_size > 1:
-                torch._foreach_mul_(gradients, 1 / self.param.iter_size)
-            for group in self._groups:
-                self._update(group, [gradients[i] for i in group.indices], rate * group.lr_mult)
+        """Update the weights by the gradients at the iteration's rate; then one iteration more is done."""
+        self.update(self._rate(), self.iter)
         self.iter += 1
+        self._boundary = self._run_state()
 
     def _rate(self) -> float:
         """The iteration's learning rate, logged where it is displayed."""
@@ -217,42 +226,6 @@ class Solver:
             log.info("sgd_solver.cpp:112", f"Iteration {self.iter}, lr = {log.number(rate)}")
         return rate
 
-    def _clip(self, gradients: list[Tensor]) -> None:
-        """Scale the summed gradients down where their common L2 norm is above clip_gradients; the device decides."""
-        limit = self.param.clip_gradients
-        if limit < 0 or not gradients:
-            return
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        scale = torch.where(norm > limit, limit / norm, torch.ones_like(norm))
-        torch._foreach_mul_(gradients, scale)
-        self._norms.append((self.iter, norm))
-        if self.device.type == "cpu" or len(self._norms) == 1000:
-            self._log_clipping()
-
-    def _log_clipping(self) -> None:
-        """The lines of clippings since the last time; on a GPU they wait for a display, so as not to wait for the GPU."""
-        limit = self.param.clip_gradients
-        norms = torch.stack([norm for _, norm in self._norms]).tolist() if self._norms else []
-        for norm in norms:
-            if norm > limit:
-                log.info(
-                    "sgd_solver.cpp:93",
-                    f"Gradient clipping: scaling down gradients (L2 norm {log.number(norm)} > {log.number(limit)}) "
-                    f"by scale factor {log.number(limit / norm)}",
-                )
-        self._norms.clear()
-
-    def _update(self, group: Group, gradients: list[Tensor], rate: float) -> None:
-        """Decay, update rule and weights for the blobs of one group."""
-        decay = self.param.weight_decay * group.decay_mult
-        if decay:
-            weights = group.weights if self.param.regularization_type == "L2" else torch._foreach_sign(group.weights)
-            torch._foreach_add_(gradients, weights, alpha=decay)
-        steps = self.rule.step(gradients, group.history, rate, self.param, self.iter)
-        torch._foreach_sub_(group.weights, steps)
-        if self.param.snapshot_diff:
-            self._steps.update((id(w), step) for w, step in zip(group.weights, steps, strict=True))
-
     # -- what is shown ----------------------------------------------------------------------------------------------
 
     def _record(self, loss: Tensor) -> None:
@@ -262,11 +235,19 @@ class Solver:
 
     def _settle(self) -> float:
         """The smoothed loss, with all losses recorded so far."""
-        self._log_clipping()
+        self.update.log_clipping()
         for loss in torch.stack(self._pending).tolist():
+            self._check(loss)
             self.smoothed.add(loss)
         self._pending.clear()
         return float(self.smoothed.value)
+
+    def _check(self, loss: float) -> None:
+        """Raise NumericalError for a loss that is not finite, after a look for the first number that went wrong."""
+        if not (math.isfinite(loss) or self.allow_nan):
+            self._writer.wait()
+            rate = learning_rate(self.param, self.iter, self.current_step)
+            raise finite.explain(self.net, self._batch, self.iter, rate, self._saved[0])
 
     def _display(self, outputs: Mapping[str, Tensor]) -> None:
         loss = self._settle()
@@ -278,14 +259,18 @@ class Solver:
             f"loss = {log.number(loss)}",
         )
         self._timer, self._displayed = time.perf_counter(), self.iter
-        _log_outputs("Train", "solver.cpp:258", self.net, outputs)
+        log_outputs("Train", "solver.cpp:258", self.net, outputs)
+        if remark := finite.saturated(self.net, outputs):
+            log.warning("solver.cpp:258", remark)
 
     def test_all(self) -> None:
         """Test every test net, unless somebody asks to stop."""
         for index in range(len(self.test_nets)):
             if self.stopping:
                 break
-            self.test(index)
+            means = self.test(index)
+            if self.best and self.best.improved(index, means) and self.iter > 0:
+                self._write(*self.names.best())
 
     def test(self, index: int = 0) -> dict[str, list[float]]:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
@@ -297,9 +282,7 @@ class Solver:
         loss_total = torch.zeros((), device=self.device)
         for _ in range(batches):
             while (action := self.action()) is not Action.NONE:
-                if action is Action.SNAPSHOT:
-                    self.snapshot()
-                self.stopping = self.stopping or action is Action.STOP
+                self._act(action)
             if self.stopping:
                 log.info("solver.cpp:394", "Test interrupted.")
                 return {}
@@ -313,25 +296,61 @@ class Solver:
         if self.param.test_compute_loss and batches:
             log.info("solver.cpp:401", f"Test loss: {log.number(float(loss_total) / batches)}")
         means = {name: total / batches for name, total in totals.items()}
-        _log_outputs("Test", "solver.cpp:414", net, means)
+        log_outputs("Test", "solver.cpp:414", net, means)
         return {name: mean.flatten().tolist() for name, mean in means.items()}
 
     # -- snapshots --------------------------------------------------------------------------------------------------
 
-    def snapshot(self) -> str:
-        """Write weights and state of this iteration; return the state's path. Raises SnapshotError."""
-        weights, state = self.names.weights(self.iter), self.names.state(self.iter)
+    @property
+    def history(self) -> list[Tensor]:
+        """One tensor for each slot of the update rule and distinct learned blob, slot by slot."""
+        return self.update.history
+
+    def snapshot(self, wait: bool = True) -> str:
+        """Write weights and state of this iteration; return the state's path.
+
+        Without `wait` they are written in the background, an error is logged, and the next snapshot is the next try; with
+        it, raises SnapshotError.
+        """
+        path = self.names.state(self.iter)
+        self._write(self.names.weights(self.iter), path)
+        if wait:
+            self._writer.wait()
+            if self._writer.failed:
+                raise self._writer.failed
+        return path
+
+    def _write(self, weights: str, path: str) -> None:
+        """Collect this iteration's snapshot and have it written."""
         kind = "HDF5" if self.names.hdf5 else "binary proto"
         log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
-        snapshot.save_weights(self.net, weights, self._steps if self.param.snapshot_diff else None)
-        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {state}")
-        history = [snapshot.array(blob) for blob in self.history]
-        snapshot.save_state(state, State(self.iter, weights, self.current_step, history))
-        return state
+        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
+        state = State(self.iter, "", self.current_step, [snapshot.array(blob) for blob in self.history])
+        steps = self.update.steps if self.param.snapshot_diff else None
+        pair = snapshot.collect(self.net, (weights, path), state, self._boundary or self._run_state(), steps)
+
+        def job() -> None:
+            pair.write()
+            if self.keep:
+                archive.thin_out(self.names.prefix, self.keep)
+
+        interval = self.param.snapshot
+        later = f"the next try is at iteration {self.iter - self.iter % interval + interval}" if interval else "no next try"
+        self._writer.submit(job, f"training goes on, {later}")
+        self._saved = (path, self.iter)
+
+    def _run_state(self) -> dict[str, Any]:
+        """What Caffe's state leaves out: data positions, random numbers, recurrent states, loss window, best value."""
+        return {
+            "train": runstate.of_net(self.net),
+            "tests": [runstate.of_net(net) for net in self.test_nets],
+            "smoothed": self.smoothed.state(),
+            "best": self.best.value if self.best else None,
+        }
 
     def restore(self, path: str) -> None:
-        """Go on from the state `path`: iteration, step counter, history and weights. Raises SnapshotError, with nothing
-        changed but perhaps the weights."""
+        """Go on from the state `path`, exactly if it is one of ours; as Caffe does if it is Caffe's: history, weights and
+        iteration, with the data from their beginning. Raises SnapshotError, with nothing changed but perhaps the weights."""
         state, weights = snapshot.load_state(path, self.history, self.param.type)
         if weights:
             snapshot.load_weights(self.net, weights)
@@ -340,48 +359,28 @@ class Solver:
             for own, found in zip(self.history, state.history, strict=True):
                 own.copy_(torch.from_numpy(found.reshape(own.shape)))
         self.iter, self.current_step = state.iter, state.current_step
+        self._saved = (path, state.iter)
+        self._resume(runstate.loads(state.run))
+
+    def _resume(self, run: dict[str, Any]) -> None:
+        """Take up the rest of the run where the snapshot left it."""
+        if not run:
+            log.info("solver.cpp", "Caffe wrote this snapshot: data, random numbers and loss window begin anew")
+            return
+        self._pending.clear()
+        runstate.into_net(self.net, run["train"])
+        for net, saved in zip(self.test_nets, run["tests"], strict=False):
+            runstate.into_net(net, saved)
+        self.smoothed.restore(run["smoothed"])
+        if self.best:
+            self.best.value = run["best"]
+        self._resumed = True
 
     def close(self) -> None:
-        """Give back the files and threads of the data layers."""
+        """Finish writing, and give back the files and threads of the data layers."""
+        self._writer.wait()
         for net in (self.net, *self.test_nets):
             net.close()
-
-
-class Group:
-    """Learned blobs with equal multipliers, which are updated together."""
-
-    def __init__(self, net: Net, history: list[Tensor], indices: list[int]):
-        first = net.learned[indices[0]]
-        self.indices = indices
-        self.lr_mult, self.decay_mult = first.lr_mult, first.decay_mult
-        self.weights: list[Tensor] = [net.learned[i].blob for i in indices]
-        slots = len(history) // len(net.learned)
-        self.history = [[history[slot * len(net.learned) + i] for i in indices] for slot in range(slots)]
-
-
-def _groups(net: Net, history: list[Tensor]) -> list[Group]:
-    by_multipliers: dict[tuple[float, float], list[int]] = {}
-    for index, learned in enumerate(net.learned):
-        by_multipliers.setdefault((learned.lr_mult, learned.decay_mult), []).append(index)
-    return [Group(net, history, indices) for indices in by_multipliers.values()]
-
-
-def _gradient(blob: Tensor) -> Tensor:
-    """A blob's gradient; zeros where the loss does not reach it."""
-    return blob.grad if blob.grad is not None else torch.zeros_like(blob)
-
-
-def _log_outputs(phase: str, site: str, net: Net, outputs: Mapping[str, Tensor]) -> None:
-    """One line for each number of each output."""
-    weights = net.loss_weights
-    index = 0
-    for name, blob in outputs.items():
-        weight = weights.get(name, 0.0)
-        for value in blob.flatten().tolist():
-            product = float(np.float32(weight) * np.float32(value))
-            part = f" (* {log.number(weight)} = {log.number(product)} loss)" if weight else ""
-            log.info(site, f"    {phase} net output #{index}: {name} = {log.number(value)}{part}")
-            index += 1
 
 
 def _log_unshared(train: Net, test: Net) -> None:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 import torch
 
 from solver_cli import log, prototxt
+from solver_cli.archive import newest_whole
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import ConfigError, DeviceError
 from solver_cli.progress import progress
-from solver_cli.signals import SignalHandler
-from solver_cli.solver import Action, Solver
+from solver_cli.signals import Action, SignalHandler
+from solver_cli.solver import Solver
 from solver_cli.solverspec import SolverSpec, read_solver
+
+AUTO = "auto"
 
 
 def train(
@@ -28,16 +32,28 @@ def train(
     settings: Sequence[tuple[str, str]] = (),
     sigint: Action = Action.STOP,
     sighup: Action = Action.SNAPSHOT,
-) -> None:
-    """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`. Raises Error.
+    keep: int = 0,
+    keep_best: str = "",
+    allow_nan: bool = False,
+) -> int:
+    """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`; the process's exit code.
 
+    `snapshot` "auto" goes on from the newest whole snapshot of the file's snapshot_prefix, or starts if there is none.
+    Raises Error.
     `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
     go into train_state, as Caffe's tool puts them there.
     """
-    spec = effective(path, weights="" if snapshot else weights, level=level, stages=stages, settings=settings)
+    if snapshot and snapshot != AUTO:
+        weights = ""  # the snapshot's count, not those that the file names
+    spec = effective(path, weights=weights, level=level, stages=stages, settings=settings)
+    if snapshot == AUTO:
+        snapshot = newest_whole(spec.param.snapshot_prefix)
+        found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
+        log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
     device = choose_device(spec, gpu, cpu)
-    with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device)) as solver:
-        solver.action = signals
+    options: dict[str, Any] = {"device": device, "keep": keep, "keep_best": keep_best, "allow_nan": allow_nan}
+    with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, **options)) as solver:
+        solver.action, solver.ending = signals, signals.ending
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")
             solver.restore(snapshot)
@@ -45,6 +61,7 @@ def train(
         with progress(solver):
             solver.solve()
         log.info("caffe.cpp:250", "Optimization Done.")
+    return signals.exit_code
 
 
 def effective(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import deque
+from collections.abc import Callable
 from threading import Condition, Thread
 from typing import Any
 
@@ -18,6 +19,13 @@ State = dict[str, Any]
 Item = tuple[Batch, State, torch.cuda.Event | None]
 
 
+PATIENCE = 3.0  # seconds without a batch before anybody asks whether it is still wanted
+
+
+class Interrupted(Exception):
+    """Nobody waits any longer for a batch that does not come."""
+
+
 class Prefetcher:
     """A Source whose batches a thread keeps ready, up to `depth` of them; the same batches in the same order.
 
@@ -27,7 +35,13 @@ class Prefetcher:
     come, and again at every call after. Whoever uses a Prefetcher leaves its source alone.
     """
 
-    def __init__(self, source: Source, depth: int, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        source: Source,
+        depth: int,
+        device: torch.device | None = None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
         if depth < 1:
             raise ConfigError(f"prefetch must be 1 or more, not {depth}", field="data_param.prefetch")
         self.shapes = source.shapes
@@ -35,16 +49,17 @@ class Prefetcher:
         self._depth = depth
         self._device = device if device is not None and device.type == "cuda" else None
         self._state = source.state_dict()
+        self._interrupted = interrupted
         self._closed = False
         self._stop: weakref.finalize[..., Prefetcher] | None = None
 
     def next_batch(self) -> Batch:
-        """The next batch, as soon as it is there. Raises what the source raised."""
+        """The next batch, as soon as it is there. Raises what the source raised, and Interrupted."""
         if self._closed:
             raise RuntimeError("the source is closed")
         if self._stop is None:
             self._start()
-        batch, self._state, sent = self._ready.take()
+        batch, self._state, sent = self._ready.take(self._interrupted)
         if sent is not None:
             stream = torch.cuda.current_stream(self._device)
             stream.wait_event(sent)
@@ -98,9 +113,11 @@ class _Ready:
             self._changed.notify_all()
             return not self._ended
 
-    def take(self) -> Item:
+    def take(self, interrupted: Callable[[], bool]) -> Item:
         with self._changed:
-            self._changed.wait_for(lambda: self._items)
+            while not self._changed.wait_for(lambda: self._items, PATIENCE):
+                if interrupted():
+                    raise Interrupted
             item = self._items[0]
             if isinstance(item, Exception):
                 raise item

@@ -1,8 +1,13 @@
-"""Solver states (.solverstate, .solverstate.h5): where a run stands, without its weights."""
+"""Solver states (.solverstate, .solverstate.h5): where a run stands, without its weights.
+
+Beside Caffe's own fields a state of ours holds two that Caffe skips: the text RUN, with what Caffe forgets (see `runstate`),
+and the number CHECKSUM, by which a damaged file is told. In HDF5 they are datasets `run` and `checksum`.
+"""
 
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -12,6 +17,9 @@ import numpy.typing as npt
 from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import hdf5, identify, wire
 from solver_cli.formats.wire import LENGTH, VARINT, Array, Buffer, Malformed, Piece, Truncated, fields
+
+
+RUN, CHECKSUM = 1000, 1001  # field numbers that no fork uses
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +34,15 @@ class State:
     learned_net: str = ""
     current_step: int = 0
     history: list[npt.NDArray[Any]] = field(default_factory=list)
+    run: str = ""
+
+    def checksum(self) -> int:
+        """CRC-32 over everything in the state."""
+        text = f"{self.iter} {self.learned_net} {self.current_step} {self.run}"
+        crc = zlib.crc32(text.encode("utf-8", "surrogateescape"))
+        for blob in self.history:
+            crc = zlib.crc32(np.ascontiguousarray(blob, "<f4").data, crc)
+        return crc
 
 
 def read(path: str | os.PathLike[str]) -> State:
@@ -38,7 +55,10 @@ def read(path: str | os.PathLike[str]) -> State:
     if found == identify.HDF5:
         with hdf5.reading(path) as file:
             identify.expect(identify.STATE, identify.kind_hdf5(file), path)
-            return _read_hdf5(file, path)
+            try:
+                return _read_hdf5(file, path)
+            except Malformed as error:
+                raise SnapshotError(f"the file is damaged: {error}", Where(os.fspath(path))) from None
     identify.expect(identify.STATE, found, path)
     try:
         return _read_binary(buffer)
@@ -49,20 +69,29 @@ def read(path: str | os.PathLike[str]) -> State:
 
 
 def _read_binary(buffer: Buffer) -> State:
-    numbers = {1: 0, 4: 0}
-    learned_net = ""
+    numbers = {1: 0, 4: 0, CHECKSUM: -1}
+    learned_net = run = ""
     history: list[npt.NDArray[Any]] = []
     for item in fields(buffer):
         if item.kind == VARINT and item.number in numbers:
             numbers[item.number] = wire.signed(item.value)
         elif item.kind == LENGTH and item.number == 2:
             learned_net = wire.text(buffer, item)
+        elif item.kind == LENGTH and item.number == RUN:
+            run = wire.text(buffer, item)
         elif item.kind == LENGTH and item.number == 3:
             try:
                 history.append(wire.read_blob(buffer, item.start, item.end)[0])
             except Malformed as error:
                 raise Malformed(f"history blob {len(history)}: {error}") from None
-    return State(numbers[1], learned_net, numbers[4], history)
+    return _checked(State(numbers[1], learned_net, numbers[4], history, run), numbers[CHECKSUM])
+
+
+def _checked(state: State, checksum: int) -> State:
+    """The state, unless it is one of ours (checksum not -1) and damaged."""
+    if checksum not in (-1, state.checksum()):
+        raise Malformed("its checksum does not fit its content")
+    return state
 
 
 def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
@@ -78,8 +107,11 @@ def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
     learned_net = file["learned_net"][()] if "learned_net" in file else b""
     if not isinstance(learned_net, bytes):
         raise SnapshotError("its learned_net is not text", Where(os.fspath(path)))
+    run = file["run"].asstr()[()] if "run" in file else ""
     iteration, step = (int(np.ravel(file[name][()])[0]) for name in ("iter", "current_step"))
-    return State(iteration, learned_net.rstrip(b"\0").decode("utf-8", "backslashreplace"), step, history)
+    checksum = int(file["checksum"][()]) if "checksum" in file else -1
+    net = learned_net.rstrip(b"\0").decode("utf-8", "backslashreplace")
+    return _checked(State(iteration, net, step, history, run), checksum)
 
 
 def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
@@ -89,7 +121,11 @@ def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
         pieces += wire.message(2, [state.learned_net.encode()])
     for blob in state.history:
         pieces += wire.blob(3, blob)
-    wire.write(destination, [*pieces, wire.number_field(4, state.current_step)])
+    pieces.append(wire.number_field(4, state.current_step))
+    if state.run:
+        pieces += wire.message(RUN, [state.run.encode()])
+        pieces.append(wire.number_field(CHECKSUM, state.checksum()))
+    wire.write(destination, pieces)
 
 
 def write_hdf5(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
@@ -102,6 +138,9 @@ def write_hdf5(destination: str | os.PathLike[str] | BinaryIO, state: State) -> 
         history = file.create_group("history")
         for i, blob in enumerate(state.history):
             history.create_dataset(str(i), data=np.asarray(blob, np.float32))
+        if state.run:
+            file.create_dataset("run", data=state.run)
+            file.create_dataset("checksum", data=np.uint32(state.checksum()))
 
 
 def _write_string(file: Any, name: bytes, text: bytes) -> None:

@@ -1,0 +1,83 @@
+"""What the training loop shows: the smoothed loss, and a line for each number of each output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from solver_cli import log
+from solver_cli.errors import ConfigError, nearest
+from solver_cli.net import Net
+
+
+class SmoothedLoss:
+    """The mean of the last `window` losses, kept in float32 in Caffe's order of operations."""
+
+    def __init__(self, window: int):
+        self.window = window
+        self.losses: list[np.float32] = []
+        self.count = 0
+        self.value = np.float32(0)
+
+    def add(self, loss: float) -> None:
+        """Take in the loss of the next iteration."""
+        new = np.float32(loss)
+        if len(self.losses) < self.window:
+            self.losses.append(new)
+            size = np.float32(len(self.losses))
+            self.value = (self.value * (size - np.float32(1)) + new) / size
+        else:
+            oldest = self.count % self.window
+            self.value += (new - self.losses[oldest]) / np.float32(self.window)
+            self.losses[oldest] = new
+        self.count += 1
+
+    def state(self) -> dict[str, Any]:
+        """The window as plain values (a float32 is exact in them)."""
+        return {"losses": [float(x) for x in self.losses], "count": self.count, "value": float(self.value)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, unless the window has another length now."""
+        if len(state["losses"]) == min(self.window, state["count"]):
+            self.losses = [np.float32(x) for x in state["losses"]]
+            self.count, self.value = state["count"], np.float32(state["value"])
+
+
+def log_outputs(phase: str, site: str, net: Net, outputs: Mapping[str, Tensor]) -> None:
+    """One line for each number of each output."""
+    weights = net.loss_weights
+    index = 0
+    for name, blob in outputs.items():
+        weight = weights.get(name, 0.0)
+        for value in blob.flatten().tolist():
+            product = float(np.float32(weight) * np.float32(value))
+            part = f" (* {log.number(weight)} = {log.number(product)} loss)" if weight else ""
+            log.info(site, f"    {phase} net output #{index}: {name} = {log.number(value)}{part}")
+            index += 1
+
+
+class Best:
+    """The best value of a test output so far: the highest, or the lowest of one that has a weight in the loss or says so."""
+
+    def __init__(self, output: str, nets: list[Net]):
+        self.output = output
+        self.net = next((i for i, net in enumerate(nets) if output in net.outputs), -1)
+        if self.net < 0:
+            known = [name for net in nets for name in net.outputs]
+            have = f"the test nets have {', '.join(sorted(set(known)))}" if known else "there is no test net"
+            raise ConfigError(f"--keep-best {output}: no such test output{nearest(output, known)}; {have}")
+        self.lower = output in nets[self.net].loss_weights or "loss" in output.lower() or "error" in output.lower()
+        self.value: float | None = None
+
+    def improved(self, net: int, means: Mapping[str, list[float]]) -> bool:
+        """Take in the means of a test of net `net`; whether they are the best so far."""
+        if net != self.net or not means.get(self.output):
+            return False
+        value = means[self.output][0]
+        if self.value is not None and not (value < self.value if self.lower else value > self.value):
+            return False
+        self.value = value
+        return True

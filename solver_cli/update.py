@@ -1,0 +1,100 @@
+"""One update of the learned blobs: clipping, division by iter_size, decay, update rule, weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.net import Net
+from solver_cli.update_rules import RULES
+
+LOGGED_AT_ONCE = 1000  # clippings whose lines may wait for a display
+
+
+class Update:
+    """Updates the learned blobs of `net` by the rule and settings of `param`.
+
+    `history`: one tensor for each slot of the rule and learned blob, slot by slot. `steps`: the last step of each blob by
+    its id, kept for snapshot_diff only.
+    """
+
+    def __init__(self, net: Net, param: SolverParameter):
+        self.net = net
+        self.param = param
+        self.rule = RULES[param.type]
+        self.history = [torch.zeros_like(x.blob) for _ in range(self.rule.slots) for x in net.learned]
+        self.groups = _groups(net, self.history)
+        self.steps: dict[int, Tensor] = {}
+        self._norms: list[Tensor] = []  # of gradients that were to be clipped; still on the device
+
+    @torch.no_grad()
+    def __call__(self, rate: float, iteration: int) -> None:
+        """Change the weights by their gradients, which are summed over iter_size passes."""
+        gradients = [_gradient(learned.blob) for learned in self.net.learned]
+        self._clip(gradients)
+        if self.param.iter_size > 1:
+            torch._foreach_mul_(gradients, 1 / self.param.iter_size)
+        for group in self.groups:
+            own = [gradients[i] for i in group.indices]
+            self._decay(group, own)
+            steps = self.rule.step(own, group.history, rate * group.lr_mult, self.param, iteration)
+            torch._foreach_sub_(group.weights, steps)
+            if self.param.snapshot_diff:
+                self.steps.update((id(w), step) for w, step in zip(group.weights, steps, strict=True))
+
+    def _clip(self, gradients: list[Tensor]) -> None:
+        """Scale the summed gradients down where their common L2 norm is above clip_gradients; the device decides."""
+        limit = self.param.clip_gradients
+        if limit < 0 or not gradients:
+            return
+        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        scale = torch.where(norm > limit, limit / norm, torch.ones_like(norm))
+        torch._foreach_mul_(gradients, scale)
+        self._norms.append(norm)
+        if norm.device.type == "cpu" or len(self._norms) == LOGGED_AT_ONCE:
+            self.log_clipping()
+
+    def log_clipping(self) -> None:
+        """The lines of clippings since the last time; on a GPU they wait for a display, so as not to wait for the GPU."""
+        limit = self.param.clip_gradients
+        for norm in torch.stack(self._norms).tolist() if self._norms else []:
+            if norm > limit:
+                log.info(
+                    "sgd_solver.cpp:93",
+                    f"Gradient clipping: scaling down gradients (L2 norm {log.number(norm)} > {log.number(limit)}) "
+                    f"by scale factor {log.number(limit / norm)}",
+                )
+        self._norms.clear()
+
+    def _decay(self, group: Group, gradients: list[Tensor]) -> None:
+        """Add weight_decay times the weights (L2) or their signs (L1)."""
+        decay = self.param.weight_decay * group.decay_mult
+        if decay:
+            weights = group.weights if self.param.regularization_type == "L2" else torch._foreach_sign(group.weights)
+            torch._foreach_add_(gradients, weights, alpha=decay)
+
+
+class Group:
+    """Learned blobs with equal multipliers, which are updated together."""
+
+    def __init__(self, net: Net, history: list[Tensor], indices: list[int]):
+        first = net.learned[indices[0]]
+        self.indices = indices
+        self.lr_mult, self.decay_mult = first.lr_mult, first.decay_mult
+        self.weights: list[Tensor] = [net.learned[i].blob for i in indices]
+        slots = len(history) // len(net.learned)
+        self.history = [[history[slot * len(net.learned) + i] for i in indices] for slot in range(slots)]
+
+
+def _groups(net: Net, history: list[Tensor]) -> list[Group]:
+    by_multipliers: dict[tuple[float, float], list[int]] = {}
+    for index, learned in enumerate(net.learned):
+        by_multipliers.setdefault((learned.lr_mult, learned.decay_mult), []).append(index)
+    return [Group(net, history, indices) for indices in by_multipliers.values()]
+
+
+def _gradient(blob: Tensor) -> Tensor:
+    """A blob's gradient; zeros where the loss does not reach it."""
+    return blob.grad if blob.grad is not None else torch.zeros_like(blob)
