@@ -49,6 +49,8 @@ class GlogFormatter(logging.Formatter):
         stamp = time.strftime("%m%d %H:%M:%S", moment)
         micro = int(record.created % 1 * 1e6)
         site = getattr(record, "site", f"{record.filename}:{record.lineno}")
+        if ":" not in site:  # a line that Caffe does not have; parsers want a number all the same
+            site += ":0"
         return f"{record.levelname[0]}{stamp}.{micro:06d} {threading.get_native_id():5d} {site}] {record.getMessage()}"
 
 

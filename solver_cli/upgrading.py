@@ -12,8 +12,6 @@ from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.upgrade import net_needs_upgrade, solver_needs_upgrade, upgrade_net, upgrade_solver
 
-SITE = "upgrade_proto.cpp"
-
 
 def upgrade_file(source: str, target: str) -> bool:
     """Write the net, solver or weights file `source` in today's form to `target`; text stays text, binary stays binary.
@@ -21,7 +19,7 @@ def upgrade_file(source: str, target: str) -> bool:
     False where something could not be upgraded; it is logged, and the rest is written all the same. Raises Error.
     """
     message, place, text = _read(source)
-    ok = True
+    form, ok = "text" if text else "binary", True
     try:
         if isinstance(message, SolverParameter):
             needed, kind = solver_needs_upgrade(message), "SolverParameter"
@@ -34,13 +32,14 @@ def upgrade_file(source: str, target: str) -> bool:
     except ConfigError as error:
         error.where = error.where or place.where(source, error.field)
         raise
+    tool = f"upgrade_{kind[:-9].lower()}_proto_{form}.cpp"
     if not needed:
-        log.error(SITE, f"File already in latest proto format: {source}")
+        log.error(f"{tool}:43", f"File already in latest proto format: {source}")
     if not ok:
-        log.error(SITE, "Encountered error(s) while upgrading prototxt; see details above.")
+        log.error(f"{tool}:39", "Encountered error(s) while upgrading prototxt; see details above.")
     with atomic_write(target) as out:
         out.write(prototxt.to_text(message).encode() if text else message.SerializeToString())
-    log.info(SITE, f"Wrote upgraded {kind} {'text' if text else 'binary'} proto to {target}")
+    log.info(f"{tool}:49", f"Wrote upgraded {kind} {form} proto to {target}")
     return ok
 
 
