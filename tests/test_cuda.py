@@ -1,0 +1,79 @@
+"""What only a GPU can show. Skipped, by name, where there is none."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import torch
+from golden_cases import Tolerance, assert_weights, index, near, options
+
+from solver_cli import Net, Solver
+from solver_cli.training import effective
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+CASES = [case["case"] for case in index("solvers/index.json")["cases"]]
+
+
+@pytest.fixture(autouse=True)
+def full_float32(monkeypatch: pytest.MonkeyPatch):
+    """Caffe's figures are float32's: no TF32."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_golden_run(case, case_folder, golden):
+    """The main run of each golden case, on the GPU: losses as displayed, final weights."""
+    folder = case_folder(case)
+    trace = json.loads((folder / "trace.json").read_text())
+    given = options(trace["command"])
+    spec = effective(given["solver"], weights=given.get("weights"), level=int(given.get("level", 0)))
+    losses: list[float] = []
+    with closing(Solver(spec, device="cuda")) as solver:
+        solver.net.register_forward_hook(lambda net, inputs, result: losses.append(result[0].item()))
+        solver.solve()
+    tolerance = Tolerance(trace, rough=True)
+    size = solver.param.iter_size
+    for i, wanted in enumerate(trace["loss"]):
+        assert near(sum(losses[i * size : (i + 1) * size]) / size, wanted, 10 * tolerance.loss(i)), f"iteration {i}"
+    for name in trace["files_left"]:
+        final = golden / "solvers" / case / ("final.caffemodel" + ".h5" * name.endswith(".h5"))
+        if f"_iter_{trace['end_iter']}.caffemodel" in name and final.exists():
+            assert_weights(Path(name), final, 3 * tolerance.weights)
+
+
+def test_nothing_waits_between_displays(case_folder):
+    """Iterations without a display make no call that waits for the GPU."""
+    case_folder("lenet_sgd_momentum")
+    settings = [("display", "1000"), ("test_interval", "1000"), ("test_initialization", "false"), ("clip_gradients", "0.1")]
+    with closing(Solver(effective("solver.prototxt", settings=settings), device="cuda")) as solver:
+        solver.step(2)  # the display of iteration 0, and what torch does once
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            solver.step(10)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+
+
+def test_net_moves_with_its_random_generator():
+    text = """layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 64 dim: 64 } } }
+              layer { name: "drop" type: "Dropout" bottom: "x" top: "y" }"""
+    net = Net.from_text(text, device="cuda", seed=1)
+    _, blobs = net({"x": torch.ones(64, 64, device="cuda")})
+    assert 0.4 < float((blobs["y"] == 0).float().mean()) < 0.6
+
+
+def test_batches_come_ahead_on_the_gpu(case_folder):
+    """The prefetcher hands out tensors of the GPU, the same as without it."""
+    case_folder("lenet_sgd")
+    nets = [Net.from_file("net.prototxt", device=device, seed=1) for device in ("cuda", "cpu")]
+    nets[0].read_ahead()
+    for _ in range(20):
+        ahead, plain = (net.next_batch() for net in nets)
+        assert all(tensor.is_cuda for tensor in ahead.values())
+        assert all(torch.equal(ahead[name].cpu(), plain[name]) for name in plain)
+    for net in nets:
+        net.close()
