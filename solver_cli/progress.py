@@ -33,8 +33,7 @@ def progress(solver: Solver) -> Iterator[None]:
     with tqdm(total=solver.param.max_iter, initial=solver.iter, unit="iter", file=sys.stderr, dynamic_ncols=True) as bar:
 
         def step(solver: Solver) -> None:
-            with log.stderr_may_go():
-                bar.update(solver.iter - bar.n)
+            bar.update(solver.iter - bar.n)
             if solver.due(solver.param.display or 1):
                 rate = learning_rate(solver.param, solver.iter, solver.current_step)
                 speed = (bar.format_dict["rate"] or 0) * images

@@ -27,6 +27,7 @@ LEFT_OUT = [
     r"data_layer\.cpp:73\] Restarting data prefetching from start\.",  # when the reader's thread gets there
     r"db_lmdb\.cpp:35\] Opened lmdb ",  # ours comes behind the lines of the layer's tops; compared by itself
 ]
+OURS = [r"Caffe wrote this snapshot: "]  # what Caffe has no line for
 PREFIX = re.compile(r"([IWEF])(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6} +\d+ ([\w.]+:\d+\] ?.*)")
 SPEED = re.compile(r"\(\S+ iter/s, \S+s/(\d+ iters)\)")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
@@ -35,7 +36,7 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")
 def lines_of(text: str) -> list[str]:
     """Level, site and message of every line; the lines of texts that a message holds as they are."""
     found = [PREFIX.sub(r"\1 \2", line) for line in text.splitlines()]
-    return [SPEED.sub(r"(\1)", line) for line in found if not any(re.search(pattern, line) for pattern in LEFT_OUT)]
+    return [SPEED.sub(r"(\1)", line) for line in found if not any(re.search(pattern, line) for pattern in LEFT_OUT + OURS)]
 
 
 def without_inner_layers(lines: list[str]) -> list[str]:

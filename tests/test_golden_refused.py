@@ -13,7 +13,7 @@ from running import call, run
 
 from solver_cli import Net
 from solver_cli.cli import train
-from solver_cli.snapshot import save_weights
+from solver_cli.formats import caffemodel
 from solver_cli.solver import Solver
 from solver_cli.training import effective
 
@@ -67,7 +67,8 @@ def prepare(row: dict[str, Any], folder: Path) -> list[str]:
         (folder / name).write_text(text)
     if "source.prototxt" in row["files"]:
         net = Net.from_file("source.prototxt")
-        save_weights(net, "init.caffemodel")
+        blobs = [[blob.detach().numpy() for blob in node.blobs()] for node in net.nodes]
+        caffemodel.write("init.caffemodel", net.to_message(), blobs)
         net.close()
     if "first.prototxt" in row["files"]:
         with closing(Solver(effective("first.prototxt"), device="cpu")) as solver:
