@@ -15,6 +15,7 @@ from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error
 from solver_cli.fillers import fill
+from solver_cli.fusion import fuse
 from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
 from solver_cli.plan import (
     Learned,
@@ -74,6 +75,7 @@ class Net(nn.Module):
             self.close()
             raise
         self.train(spec.param.state.phase == Phase.Value("TRAIN"))
+        fuse(self.nodes)
         self.outputs = sorted(planner.available)
         self.blob_shapes = planner.shapes
         self._log_needs()
@@ -196,7 +198,8 @@ class Net(nn.Module):
                 bottoms = [blobs[name] for name in node.bottoms]
                 if node.param.propagate_down and not self.param.force_backward:
                     bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.param.propagate_down, strict=True)]
-                tops = as_tuple(node.run(*bottoms))
+                run = node.run if self.observer or node.quick is None else node.quick
+                tops = as_tuple(run(*bottoms))
                 for name, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):
                     if name:
                         blobs[name] = top  # an in-place layer rebinds its bottom's name

@@ -60,6 +60,7 @@ class Node:
     loss_weights: tuple[float, ...]
     shapes: list[Shape]
     run: Callable[..., Any] | None = None
+    quick: Callable[..., Any] | None = None  # runs instead where nobody looks between the layers: see `fusion`
     source: Source | None = None
     blob_names: tuple[str, ...] = ()  # the module's learned blobs, in Caffe's blob order
     blob_shapes: tuple[Shape, ...] = ()

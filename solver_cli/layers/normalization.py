@@ -89,18 +89,19 @@ class BatchNorm(nn.Module):
             filled(FillerParameter(), n).requires_grad_(False) for n in (bottom[1], bottom[1], 1)
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, scale: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """The top; `scale` and `bias` (C) are those of a Scale layer that follows, done in the same go."""
         stored = not self.training if self.use_stored is None else self.use_stored
         if stored:
-            scale = torch.where(self.factor == 0, 0, 1 / self.factor)
-            return F.batch_norm(x, self.means * scale, self.variances * scale, eps=self.eps)
+            share = torch.where(self.factor == 0, 0, 1 / self.factor)
+            return F.batch_norm(x, self.means * share, self.variances * share, scale, bias, eps=self.eps)
         values = x.numel() // max(x.shape[1], 1)
         if values == 1:  # torch refuses to divide by values - 1; the deviation is 0 and so is everything else
             self._add(x.detach().flatten(), torch.zeros_like(self.variances))
-            return x - x
+            return F.batch_norm(x - x, torch.zeros_like(self.means), torch.ones_like(self.means), scale, bias, eps=0.0)
         # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
         mean, variance = torch.zeros_like(self.means), torch.zeros_like(self.variances)
-        y = F.batch_norm(x, mean, variance, training=True, momentum=1.0, eps=self.eps)
+        y = F.batch_norm(x, mean, variance, scale, bias, training=True, momentum=1.0, eps=self.eps)
         self._add(mean, variance)
         return y
 
