@@ -89,7 +89,8 @@ def weights_of(state: solverstate.State, path: str) -> str:
     if not named or Path(named).exists():
         return named
     if not beside.exists():
-        raise SnapshotError(f"its weights file '{named}' does not exist, nor does '{beside}'", Where(path))
+        also = "" if str(beside) == named else f", nor does '{beside}'"
+        raise SnapshotError(f"its weights file '{named}' does not exist{also}", Where(path))
     return str(beside)
 
 
