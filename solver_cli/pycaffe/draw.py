@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def get_layer_label(layer: LayerParameter, rankdir: str, display_lrm: bool = Fal
     kind = layer.type
     if kind == "Pooling":
         kind += f" {get_pooling_types_dict()[layer.pooling_param.pool]}"
-    parts = [layer.name, f"({kind})"]
+    parts = [re.sub(r"([{}|<>])", r"\\\1", layer.name), f"({kind})"]  # signs that divide a record into fields
     separator = " " if rankdir in ("TB", "BT") else r"\n"  # a vertical drawing has room beside the words
     if layer.type in ("Convolution", "Deconvolution", "Pooling"):
         sizes = zip(("kernel size", "stride", "pad"), _window(layer), strict=True)

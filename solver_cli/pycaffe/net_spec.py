@@ -124,7 +124,7 @@ def _net(wanted: Iterable[Top | Function], given: dict[Top | Function, str]) -> 
             if fn not in done:
                 done[fn] = fn._message([done[bottom.fn].top[bottom.n] for bottom in fn.inputs], names)
             waiting.pop()
-    return NetParameter(layer=done.values())
+    return NetParameter(layer=list(done.values()))
 
 
 def to_proto(*tops: Top) -> NetParameter:
