@@ -22,7 +22,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except errors.Error as error:
-        click.echo(str(error) if error.where else f"error: {error}", err=True)
+        click.echo(getattr(error, "traceback", "") + (str(error) if error.where else f"error: {error}"), err=True)
         sys.exit(1)
     except (RuntimeError, MemoryError) as error:
         if line := _device_trouble(error):
@@ -81,6 +81,7 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
     callback=_settings,
     help="Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.",
 )
+@click.option("--no-python-layers", is_flag=True, help="Refuse layers of type Python, which run code of their own.")
 @click.version_option(package_name="solver-train")
 def train(
     solver: str,
@@ -96,6 +97,7 @@ def train(
     sigint_effect: str,
     sighup_effect: str,
     settings: list[tuple[str, str]],
+    no_python_layers: bool,
 ) -> None:
     """Train the Caffe solver file SOLVER.
 
@@ -123,6 +125,7 @@ def train(
             settings=settings,
             sigint=Action(sigint_effect),
             sighup=Action(sighup_effect),
+            python_layers=not no_python_layers,
         )
     sys.exit(code)
 

@@ -18,10 +18,13 @@ class DebugInfo:
     def __init__(self, net: Net):
         self.net = net
         self.seen: Seen = []
+        self.before = net.observer
         net.observer = self.forward
 
     def forward(self, node: Node, bottoms: list[Tensor], tops: tuple[Tensor, ...]) -> None:
         """Log a layer's tops and learned blobs; keep its bottoms for the way back."""
+        if self.before:
+            self.before(node, bottoms, tops)
         for name, top in zip(node.tops, tops, strict=True):
             log.info("net.cpp:593", f"    [Forward] Layer {node.name}, top blob {name} data: {_mean(top)}")
         for index, blob in enumerate(node.blobs()):
@@ -51,7 +54,7 @@ class DebugInfo:
 
     def close(self) -> None:
         """Stop observing."""
-        self.net.observer = None
+        self.net.observer = self.before
 
 
 def _display_name(node: Node, index: int) -> str:

@@ -44,8 +44,11 @@ class Net(nn.Module):
     `loss_weights`  {blob: its weight in the loss}, where it has one
     """
 
-    def __init__(self, spec: NetSpec, *, device: torch.device | str = "cpu", seed: int | None = None):
-        """Build the net of `spec` in its state. `seed` makes fillers, dropout and data repeatable. Raises Error."""
+    def __init__(
+        self, spec: NetSpec, *, device: torch.device | str = "cpu", seed: int | None = None, python_layers: bool = True
+    ):
+        """Build the net of `spec` in its state. `seed` makes fillers, dropout and data repeatable; `python_layers` false
+        refuses layers of type Python, which run code of the user's. Raises Error."""
         super().__init__()
         self.param = spec.param
         self.name = spec.param.name
@@ -60,7 +63,7 @@ class Net(nn.Module):
         layers = filter_layers(spec)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
-        planner = Planner(spec.param.state.phase, np.random.default_rng(self.generator.initial_seed() % 2**63))
+        planner = Planner(spec.param.state.phase, np.random.default_rng(self.generator.initial_seed() % 2**63), python_layers)
         self.nodes: list[Node] = []
         self.learned: list[Learned] = []
         self._named: dict[str, Learned] = {}
@@ -148,6 +151,8 @@ class Net(nn.Module):
                 blob.copy_(torch.from_numpy(_array(node.param.blobs[index])).reshape(meta.shape))
             elif filler := getattr(meta, "filler", None):
                 fill(blob, filler, self.generator)
+            elif (initial := getattr(meta, "initial", None)) is not None:
+                blob.copy_(initial)
         except ConfigError as error:
             raise node.spec.locate(error) from None
         except RuntimeError as error:
@@ -173,6 +178,10 @@ class Net(nn.Module):
                         f"here {shape_string(wanted)} is wanted"
                     )
                 learned.blob = theirs.learned[index].blob
+        self.install()
+
+    def install(self) -> None:
+        """Let every layer compute with the learned blobs that `learned` now names."""
         for node in self.nodes:
             for index, shape in enumerate(node.blob_shapes):
                 _install(node, index, shape)
@@ -249,6 +258,11 @@ class Net(nn.Module):
     def sources(self) -> dict[str, Source]:
         """{layer name: its data source}"""
         return {node.name: node.source for node in self.nodes if node.source is not None}
+
+    @property
+    def python_layers(self) -> dict[str, Any]:
+        """{layer name: the user's object} of the layers of type Python."""
+        return {node.name: node.module.instance for node in self.nodes if node.module and node.param.type == "Python"}
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:

@@ -81,11 +81,15 @@ class Node:
 
 
 class Planner:
-    """Builds nodes one after the other, over the blobs made so far. `rng` seeds the data layers."""
+    """Builds nodes one after the other, over the blobs made so far. `rng` seeds the data layers.
 
-    def __init__(self, phase: int, rng: np.random.Generator):
+    `python_layers`: whether layers whose code the user brings along are welcome.
+    """
+
+    def __init__(self, phase: int, rng: np.random.Generator, python_layers: bool = True):
         self.phase = phase
         self.rng = rng
+        self.python_layers = python_layers
         self.shapes: dict[str, Shape] = {}
         self.available: set[str] = set()
         self.memory = 0
@@ -104,6 +108,9 @@ class Planner:
         if not param.HasField("phase"):
             param.phase = self.phase
         kind = lookup(param.type)
+        if kind.name == "Python" and not self.python_layers:
+            module = f"{param.python_param.module}.{param.python_param.layer}"
+            raise ConfigError(f"is code ({module}), and Python layers are refused (--no-python-layers)", field="type")
         if param.propagate_down and len(param.propagate_down) != len(param.bottom):
             raise ConfigError(
                 f"propagate_down is given {len(param.propagate_down)} times for {len(param.bottom)} bottoms: "
@@ -167,6 +174,8 @@ class Planner:
             with torch.device("meta"):
                 node.run = instantiate(kind, node.param, bottoms, len(node.tops))
                 if node.module is not None:
+                    if hasattr(type(node.module), "spec"):
+                        node.module.spec = node.spec  # type: ignore[assignment]
                     node.module.train(training)
                     blobs = dict(node.module.named_parameters())
                     node.blob_names, node.blob_shapes = tuple(blobs), tuple(tuple(b.shape) for b in blobs.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from solver_cli.netspec import NetSpec
 from solver_cli.signals import Action
 from solver_cli.solverspec import SolverSpec, check, read_solver, test_nets, train_net
 from solver_cli.update import Update
+from solver_cli.user_code import look_in
 
 
 class Solver:
@@ -45,12 +47,14 @@ class Solver:
         keep: int = 0,
         keep_best: str = "",
         allow_nan: bool = False,
+        python_layers: bool = True,
     ):
         """Read the solver file (or take its spec) and build its nets. Raises Error.
 
         `device`: None takes a GPU if the file asks for one and there is one. `keep`: how many snapshots stay on the disk
         (0: all). `keep_best`: the test output whose best value gets a snapshot of its own. `allow_nan`: go on with a loss
-        that is not finite.
+        that is not finite. `python_layers` false refuses layers of type Python; their modules are looked for beside the
+        solver file as well.
         """
         self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
         self.param: SolverParameter = self.spec.param
@@ -61,6 +65,7 @@ class Solver:
             self.param.snapshot_prefix, self.param.snapshot_format == SolverParameter.SnapshotFormat.Value("HDF5")
         )
         self._check_snapshots()
+        self.python_layers = python_layers
         self.net = self._build(train_net(self.spec), 0)
         self.test_nets: list[Net] = []
         for index, (what, spec) in enumerate(test_nets(self.spec)):
@@ -92,8 +97,10 @@ class Solver:
 
     def _build(self, spec: NetSpec, index: int) -> Net:
         """A net on the solver's device, its data read ahead, with the weights that the solver file names."""
+        if any(layer.type == "Python" for layer in spec.param.layer):
+            look_in(Path(self.spec.file).parent)
         seed = self.param.random_seed + index if self.param.random_seed >= 0 else None
-        net = Net(spec, device=self.device, seed=seed)
+        net = Net(spec, device=self.device, seed=seed, python_layers=self.python_layers)
         net.read_ahead(lambda: self.ending())
         for entry in self.param.weights:
             for path in entry.split(","):

@@ -35,13 +35,14 @@ def train(
     keep: int = 0,
     keep_best: str = "",
     allow_nan: bool = False,
+    python_layers: bool = True,
 ) -> int:
     """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`; the process's exit code.
 
     `snapshot` "auto" goes on from the newest whole snapshot of the file's snapshot_prefix, or starts if there is none.
     Raises Error.
     `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
-    go into train_state, as Caffe's tool puts them there.
+    go into train_state, as Caffe's tool puts them there. `python_layers` false refuses layers that are code of the user's.
     """
     if snapshot and snapshot != AUTO:
         weights = ""  # the snapshot's count, not those that the file names
@@ -51,7 +52,13 @@ def train(
         found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
         log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
     device = choose_device(spec, gpu, cpu)
-    options: dict[str, Any] = {"device": device, "keep": keep, "keep_best": keep_best, "allow_nan": allow_nan}
+    options: dict[str, Any] = {
+        "device": device,
+        "keep": keep,
+        "keep_best": keep_best,
+        "allow_nan": allow_nan,
+        "python_layers": python_layers,
+    }
     with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, **options)) as solver:
         solver.action, solver.ending = signals, signals.ending
         if snapshot:
