@@ -49,7 +49,7 @@ class Classifier(Net):
             pictures = pictures[:, top : top + self.crop_dims[0], left : left + self.crop_dims[1]]
         name = self.inputs[0]
         batch = np.stack([self.transformer.preprocess(name, picture) for picture in pictures])
-        predictions: io.Array = self.forward_all(**{name: batch})[self.outputs[0]]
+        predictions: io.Array = self.forward_all(None, **{name: batch})[self.outputs[0]]
         return predictions.reshape(len(predictions) // 10, 10, -1).mean(1) if oversample else predictions
 
 

@@ -51,7 +51,7 @@ class Detector(Net):
                 batch.append(self.transformer.preprocess(name, self.crop(picture, window)))
         if not batch:
             return []
-        predictions = self.forward_all(**{name: np.stack(batch)})[self.outputs[0]]
+        predictions = self.forward_all(None, **{name: np.stack(batch)})[self.outputs[0]]
         return [{**entry, "prediction": prediction} for entry, prediction in zip(found, predictions, strict=True)]
 
     def detect_selective_search(self, image_fnames: Iterable[str]) -> list[dict[str, Any]]:

@@ -242,7 +242,7 @@ def _resize_axis(values: Array, axis: int, size: int, order: int, areas: bool) -
     return result
 
 
-def oversample(images: Sequence[Array], crop_dims: Sequence[int]) -> Array:
+def oversample(images: Sequence[Array] | Array, crop_dims: Sequence[int] | Array) -> Array:
     """Ten crops of each picture, float32 [10 * pictures, height, width, channels].
 
     The corners (top left, top right, bottom left, bottom right), the middle, then the five mirrored. All pictures have
