@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from solver_cli import log
 
 LOG_LINE = re.compile(r"[IWE]\d{4} \d\d:\d\d:\d\d\.\d{6} +\d+ [\w.]+:\d+\] ")
 TEXT_LINE = re.compile(r' *(\w+ \{|\}|\w+: ("(\\.|[^"\\])*"|[-+.\w]+))$|$')  # of a net or solver that the log shows
+
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}  # tests run side by side
 
 SOLVER = """\
 net: "net.prototxt"
@@ -96,10 +99,10 @@ class Ended:
         return [LOG_LINE.sub("", line) for line in self.stderr.splitlines() if LOG_LINE.match(line)]
 
 
-def run(command: str, *args: str, folder: Path, env: dict[str, str] | None = None) -> Ended:
+def run(command: str, *args: str, folder: Path) -> Ended:
     """Run the real command in a process of its own."""
     done = subprocess.run(
-        [program(command), *args], cwd=folder, env=env, capture_output=True, text=True, timeout=100, check=False
+        [program(command), *args], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=100, check=False
     )
     return Ended(done.returncode, done.stdout, done.stderr)
 
