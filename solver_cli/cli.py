@@ -176,6 +176,20 @@ def _count(count: tuple[int, int | None]) -> str:
     return str(least) if least == most else f"{least}+" if most is None else f"{least}-{most}"
 
 
+@tools.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--ours", is_flag=True, help="Do so even where another caffe can be imported.")
+@click.option("-m", "module", metavar="MODULE", default="", help="Run a module instead of a script.")
+@click.option("-c", "code", metavar="CODE", default="", help="Run a line of Python instead of a script.")
+@click.argument("script", nargs=-1, type=click.UNPROCESSED, metavar="SCRIPT [ARGS]...")
+def python(ours: bool, module: str, code: str, script: tuple[str, ...]) -> None:
+    """Run the Python script SCRIPT, whose `import caffe` gives pycaffe's interface over this program."""
+    if not (script or module or code):
+        raise click.UsageError("give a script, -m MODULE or -c CODE")
+    from solver_cli.pycaffe.script import run
+
+    sys.exit(run(script, module=module, code=code, ours=ours))
+
+
 @tools.command()
 @click.argument("source")
 @click.argument("target")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import runpy
 import sys
 import traceback
 from pathlib import Path
@@ -44,7 +44,7 @@ def _prune(shown: traceback.TracebackException | None) -> None:
 
 
 def _is_machinery(file: str) -> bool:
-    return file.startswith((OURS, "<frozen ")) or file in (importlib.__file__, importlib.util.__file__)
+    return file.startswith((OURS, "<frozen ")) or file in (importlib.__file__, runpy.__file__)
 
 
 def look_in(*folders: str | Path) -> None:

@@ -42,7 +42,7 @@ class Pass:
         for node in net.nodes:
             for name, weight in zip(node.tops, node.loss_weights, strict=True):
                 if weight and name:
-                    self.blobs[name].diff[...] = weight
+                    blobs[name].set_diff(torch.full(blobs[name].shape, weight))
 
     def forward(self, index: int) -> float:
         """Run layer number `index`; return its part of the loss."""
@@ -82,7 +82,7 @@ class Pass:
                 fresh = tuple(top.shape) != blob.shape
                 blob.set_data(_own(top.detach(), taken))
                 if weight and fresh:
-                    blob.diff[...] = weight
+                    blob.set_diff(torch.full(blob.shape, weight))
 
     def _recorded(self, index: int, node: Node) -> Record:
         """Run a layer on its bottoms as they are; no blob changes."""
