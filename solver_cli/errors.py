@@ -13,6 +13,8 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+LONGEST = 2000  # characters of an error's line
+
 
 @dataclass(frozen=True)
 class Where:
@@ -40,7 +42,7 @@ class Error(Exception):
         self.field = field
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.message}" if self.where else self.message
+        return one_line(f"{self.where}: {self.message}" if self.where else self.message)
 
 
 class ConfigError(Error):
@@ -63,8 +65,17 @@ class DeviceError(Error):
     """A device that was asked for and cannot be had."""
 
 
+def one_line(text: str) -> str:
+    """The text with control characters, which names in broken files may hold, as escapes, and not without end."""
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} ... {text[-LONGEST // 2 :]}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'Slice'?)` for the known name that is nearest to `name`, or nothing."""
-    folded = {k.lower(): k for k in known}
+    if len(name) > 100:
+        return ""
+    folded = {k.lower(): k for k in known if len(k) <= 100}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     return f" (did you mean '{folded[close[0]]}'?)" if close else ""

@@ -6,6 +6,7 @@ bytes come out equal to Caffe's pixel for pixel; Pillow's resize smooths and its
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,12 @@ from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
 
+MAX_PIXELS = 1 << 27  # of one picture: what a small file may ask for (OPENCV_IO_MAX_IMAGE_PIXELS overrides it)
+
+
 def opencv() -> Any:
     """The module cv2; ConfigError that names the extra if it is not installed."""
+    os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))
     try:
         import cv2
     except ImportError:
@@ -46,7 +51,10 @@ def decode(data: bytes, name: str, colour: bool | None, field: str) -> Picture:
     """The picture [channels, height, width] in `data`: as colour, as grey, or (None) as it was stored. Raises DataError."""
     cv2 = opencv()
     mode = cv2.IMREAD_UNCHANGED if colour is None else cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
+    except (cv2.error, SystemError, MemoryError):  # a size that is forged or beyond MAX_PIXELS
+        picture = None
     if picture is None:
         raise DataError(f"{name} is not a picture that can be decoded ({len(data)} bytes)", field=field)
     if picture.dtype != np.uint8:
@@ -63,8 +71,8 @@ def read_file(path: str, field: str) -> bytes:
     """The bytes of a file; DataError that names it."""
     try:
         return Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", field=field) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}", field=field) from None
 
 
 FIELD = "image_data_param"
@@ -158,6 +166,8 @@ def read_list(path: str) -> list[tuple[str, int]]:
     for line in text.removesuffix("\n").split("\n") if text else []:
         name, _, label = line.rpartition(" ") if " " in line else (line, "", line)
         number = re.match(r"\s*([+-]?\d+)", label)
+        if number and len(number[1]) > 11:
+            raise DataError(f"{path}: the label {number[1]} of '{name}' is out of range", field=f"{FIELD}.source")
         rows.append((name, int(number[1]) if number else 0))
     if not rows:
         raise DataError(f"{path}: the list is empty: each line names a file and its label", field=f"{FIELD}.source")
