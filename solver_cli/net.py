@@ -16,6 +16,7 @@ from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error
 from solver_cli.fillers import fill
 from solver_cli.fusion import fuse
+from solver_cli.labels import checked
 from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
 from solver_cli.plan import (
     Learned,
@@ -248,7 +249,8 @@ class Net(nn.Module):
         """
         for node in self.nodes:
             if node.source is not None and node.param.type not in ("MemoryData", "DummyData"):
-                node.source = Prefetcher(node.source, node.param.data_param.prefetch, self.device, interrupted)
+                source = checked(node, self.nodes, self.blob_shapes) if self.device.type == "cuda" else node.source
+                node.source = Prefetcher(source, node.param.data_param.prefetch, self.device, interrupted)
 
     def outputs_of(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The output blobs among `blobs`, in the order in which they are shown."""

@@ -18,7 +18,6 @@ from solver_cli.registry import layer
 
 FLT_MIN = 1.1754943508222875e-38  # SoftmaxWithLoss counts no probability as less, so no loss exceeds 87.3365
 LOG_THRESHOLD = 1e-20  # the same for InfogainLoss and MultinomialLogisticLoss
-NO_LABEL = -(2**31)
 
 
 class _Held(torch.autograd.Function):
@@ -48,21 +47,48 @@ def _labels(scores: Tensor, labels: Tensor, axis: int, ignored: int | None = Non
             field="bottom[1]",
         )
     index = labels.long()
-    if index.device.type == "cpu" and not torch.compiler.is_compiling():  # elsewhere this would wait for the device
-        _check_range(index, classes, ignored)
+    if _readable(index):
+        check_labels(index, classes, ignored)
     return index.reshape(outer, inner)
 
 
-def _check_range(index: Tensor, classes: int, ignored: int | None) -> None:
-    wrong = (index < 0) | (index >= classes)
+def _readable(index: Tensor) -> bool:
+    return index.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def check_labels(labels: Tensor, classes: int, ignored: int | None = None) -> None:
+    """Refuse labels (N, ...) on the CPU that name no class. Raises DataError with the first one's place and value."""
+    values = labels.detach().numpy()  # a fifth of the time of torch's operations on so few numbers
+    if not values.size or (values.min() >= 0 and values.max() < classes):
+        return
+    wrong = (values < 0) | (values >= classes)
     if ignored is not None:
-        wrong &= index != ignored
+        wrong &= values != ignored
     if wrong.any():
-        first = tuple(wrong.nonzero()[0].tolist())
+        first = tuple(int(i[0]) for i in wrong.nonzero())
         raise DataError(
-            f"label {int(index[first])} of item {first[0] if first else 0} of the batch (at {first}) is not in "
+            f"label {values[first]} of item {first[0] if first else 0} of the batch (at {first}) is not in "
             f"0..{classes - 1}: there are {classes} classes"
         )
+
+
+def _guarded(index: Tensor, classes: int, ignored: int | None = None) -> tuple[Tensor, Tensor | None]:
+    """The labels, and which of them name no class where it is not known: there they are 0.
+
+    A GPU would read memory that is not the scores', and waiting for it in every pass to find out would cost more than the
+    layer does. So the loss becomes NaN instead, see `_poisoned`.
+    """
+    if index.is_meta or _readable(index):
+        return index, None
+    wrong = (index < 0) | (index >= classes)
+    if ignored is not None:
+        wrong = wrong & (index != ignored)
+    return index.masked_fill(wrong, 0), wrong
+
+
+def _poisoned(loss: Tensor, wrong: Tensor | None) -> Tensor:
+    """NaN, without any gradient, if a label is wrong."""
+    return loss if wrong is None else loss.masked_fill(wrong.any(), math.nan)
 
 
 def _same_batch(*bottoms: Tensor) -> None:
@@ -129,6 +155,32 @@ class _Mean:
         return total / max(1, outer) if self.mode == LossParameter.BATCH_SIZE else total
 
 
+class _NegativeLogs(torch.autograd.Function):
+    """The sum of -log softmax(scores)[target], none of them more than -log FLT_MIN; its gradient is that without the bound.
+
+    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None for all. By hand, because
+    autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
+        logs = scores.log_softmax(1)
+        losses = logs.gather(1, target).neg_().clamp_(max=-math.log(FLT_MIN))
+        if valid is not None:
+            losses = losses.masked_fill_(~valid.view_as(losses), 0)
+        ctx.save_for_backward(logs, target, valid)
+        return losses.sum()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        logs, target, valid = ctx.saved_tensors
+        diff = logs.exp()
+        diff.scatter_(1, target, diff.gather(1, target).sub_(1))
+        if valid is not None:
+            diff.masked_fill_(~valid.view_as(target), 0)
+        return diff.mul_(grad), None, None
+
+
 @layer("SoftmaxWithLoss", param="softmax_param", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 class SoftmaxWithLoss(nn.Module):
     """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
@@ -144,12 +196,13 @@ class SoftmaxWithLoss(nn.Module):
         target = _labels(x, labels, self.axis, ignored)
         outer, inner = target.shape
         classes = x.shape[self.axis]
-        if inner == 1:  # torch has faster kernels for the last axis
-            logs, target = x.reshape(outer, classes).log_softmax(1), target.squeeze(1)
-        else:
-            logs = x.reshape(outer, classes, inner).log_softmax(1)
-        losses = F.nll_loss(logs, target, ignore_index=NO_LABEL if ignored is None else ignored, reduction="none")
-        return self.mean(_held(losses, high=-math.log(FLT_MIN)).sum(), outer, inner, self.mean.valid(target))
+        target, wrong = _guarded(target, classes, ignored)
+        valid = self.mean.valid(target)
+        if valid is not None:
+            target = target.where(valid, 0)
+        scores = x.reshape((outer, classes) if inner == 1 else (outer, classes, inner))  # the last axis has faster kernels
+        total = _NegativeLogs.apply(scores, target if inner == 1 else target.unsqueeze(1), valid)  # type: ignore[no-untyped-call]
+        return _poisoned(self.mean(total, outer, inner, valid), wrong)
 
 
 @layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2), spared=(1,))
@@ -170,6 +223,7 @@ class InfogainLoss(nn.Module):
     def forward(self, x: Tensor, labels: Tensor, matrix: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
         _same_batch(x, labels)
         target = _labels(x, labels, self.axis, self.mean.ignored)
+        target, wrong = _guarded(target, x.shape[self.axis], self.mean.ignored)
         valid = self.mean.valid(target)
         outer, inner = target.shape
         logs = x.reshape(outer, x.shape[self.axis], inner).log_softmax(1)
@@ -177,7 +231,7 @@ class InfogainLoss(nn.Module):
         if valid is not None:
             gains = gains * valid.unsqueeze(2)
         total = -(gains.transpose(1, 2) * _held(logs, low=math.log(LOG_THRESHOLD))).sum()
-        loss = self.mean(total, outer, inner, valid)
+        loss = _poisoned(self.mean(total, outer, inner, valid), wrong)
         return (loss, logs.detach().exp().reshape(x.shape)) if self.num_tops == 2 else loss
 
     def _matrix(self, given: Tensor | None, x: Tensor) -> Tensor:
@@ -209,8 +263,8 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     _legacy_shape(x, 0)
     _one_label_each(labels)
     scores = x.reshape(x.shape[0], -1)
-    index = _labels(scores, labels, 1)
-    return -_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0]
+    index, wrong = _guarded(_labels(scores, labels, 1), scores.shape[1])
+    return _poisoned(-_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0], wrong)
 
 
 @layer("HingeLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
@@ -219,11 +273,11 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     _same_batch(x, labels)
     _legacy_shape(x, 0)
     scores = x.reshape(x.shape[0], -1)
-    index = _labels(scores, labels, 1)
+    index, wrong = _guarded(_labels(scores, labels, 1), scores.shape[1])
     margins = (1 + scores * torch.ones_like(scores).scatter_(1, index, -1)).relu()
     if norm == HingeLossParameter.L2:
         margins = margins.square()
-    return margins.sum() / x.shape[0]
+    return _poisoned(margins.sum() / x.shape[0], wrong)
 
 
 @layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
@@ -306,14 +360,21 @@ def accuracy(
             f"top_k {top_k} is more than the {classes} classes along axis {axis} of scores of shape {shape_of(x)}",
             field="accuracy_param.top_k",
         )
-    valid = torch.ones_like(target, dtype=torch.bool) if ignore_label is None else target != ignore_label
-    target = target.where(valid, 0)
+    target, wrong = _guarded(target, classes, ignore_label)
+    valid = None if ignore_label is None else target != ignore_label
+    if valid is not None:
+        target = target.where(valid, 0)
     scores = x.detach().reshape(target.shape[0], classes, -1)
-    rivals = (scores >= scores.gather(1, target.unsqueeze(1))).sum(1) - 1
-    hits = (rivals < top_k) & valid
-    share = (hits.sum() / valid.sum().clamp(min=1)).to(x.dtype)
+    hits = (scores >= scores.gather(1, target.unsqueeze(1))).sum(1) <= top_k  # itself and its rivals
+    if valid is None:
+        share = hits.to(x.dtype).mean()
+    else:
+        hits &= valid
+        share = (hits.sum() / valid.sum().clamp(min=1)).to(x.dtype)
+    share = _poisoned(share, wrong)
     if num_tops == 1:
         return share
+    valid = torch.ones_like(hits) if valid is None else valid
     by_class, of_class = (
         x.new_zeros(classes).index_add_(0, target.flatten(), n.flatten().to(x.dtype)) for n in (hits, valid)
     )
