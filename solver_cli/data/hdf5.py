@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import HDF5OutputParameter, LayerParameter
 from solver_cli.data.source import by, check_batch_size, check_fields, check_source, draw_seed, say, shuffled, state_field
 from solver_cli.errors import ConfigError, DataError
+from solver_cli.formats.hdf5 import check_size
+from solver_cli.formats.wire import Malformed
 from solver_cli.registry import layer as register_layer
 from solver_cli.registry import source
 
@@ -107,8 +109,8 @@ def read_list(path: str) -> list[str]:
     say(f"Loading list of HDF5 filenames from: {path}", "hdf5_data_layer.cpp:81")
     try:
         files = Path(path).read_text(errors="surrogateescape").split()
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}", field=f"{FIELD}.source") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}", field=f"{FIELD}.source") from None
     say(f"Number of HDF5 files: {len(files)}", "hdf5_data_layer.cpp:95")
     if not files:
         raise DataError(f"{path}: the list names no HDF5 file", field=f"{FIELD}.source")
@@ -124,9 +126,11 @@ def read_file(path: str, names: list[str]) -> list[NDArray[np.float32]]:
     try:
         with h5py.File(path, "r") as file:
             arrays = [read_dataset(file, name, f"top[{i}]") for i, name in enumerate(names)]
-    except OSError as error:
-        reason = "no such file" if not Path(path).exists() else f"not an HDF5 file that can be read ({error})"
-        raise DataError(f"{path}: {reason}", field=f"{FIELD}.source") from None
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file", field=f"{FIELD}.source") from None
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+        first = str(error).strip("'\"").partition("\n")[0]
+        raise DataError(f"{path}: not an HDF5 file that can be read ({first})", field=f"{FIELD}.source") from None
     if len({len(array) for array in arrays}) > 1:
         rows = ", ".join(f"'{name}' {len(array)}" for name, array in zip(names, arrays, strict=True))
         raise DataError(f"{path}: the datasets differ in their number of rows: {rows}", field=f"{FIELD}.source")
@@ -141,11 +145,14 @@ def read_dataset(file: Any, name: str, field: str) -> NDArray[np.float32]:
     if not isinstance(dataset, h5py.Dataset):
         present = ", ".join(f"'{key}'" for key in file) or "nothing"
         raise DataError(f"{file.filename}: no dataset '{name}' (it holds {present})", field=field)
-    if dataset.dtype.kind not in "iuf" or not dataset.ndim:
-        raise DataError(
-            f"{file.filename}: dataset '{name}' is {dataset.dtype} of shape {by(dataset.shape)}: numbers in rows are needed",
-            field=field,
-        )
+    if dataset.dtype.kind not in "iuf" or not dataset.shape:
+        found = f"{dataset.dtype} of shape {by(dataset.shape or ())}"
+        raise DataError(f"{file.filename}: dataset '{name}' is {found}: numbers in rows are needed", field=field)
+    if not (dataset.is_virtual or dataset.external):
+        try:
+            check_size(dataset)
+        except Malformed as error:
+            raise DataError(f"{file.filename}: dataset '{name}' is damaged: {error}", field=field) from None
     with np.errstate(over="ignore"):
         return dataset[...].astype(np.float32)  # type: ignore[no-any-return]
 

@@ -33,7 +33,6 @@ from solver_cli.data.transform import Picture, Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
-
 MAX_PIXELS = 1 << 27  # of one picture: what a small file may ask for (OPENCV_IO_MAX_IMAGE_PIXELS overrides it)
 
 

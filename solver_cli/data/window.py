@@ -237,10 +237,24 @@ def widen(box: Box, scale: np.float32, square: bool) -> tuple[tuple[int, int], t
 
 def clip(start: int, end: int, length: int, crop: int) -> Span:
     """`start` to `end` within a picture of `length` pixels; sizes are in pixels of the crop."""
+    if end < start:
+        return Span(start, end, 0, 0, 0)  # a box that is inside out: refused where it is cut
     scale = np.float32(crop) / np.float32(end - start + 1)
     before, after = max(0, -start), max(0, end - length + 1)
     first, last = start + before, end - after
     return Span(first, last, *(rounded(np.float32(n) * scale) for n in (last - first + 1, before, after)))
+
+
+def _whole(word: str) -> int:
+    """A whole number of 32 bits. Raises ValueError."""
+    if len(word) > 11 or not -(2**31) <= int(word) < 2**31:
+        raise ValueError(f"'{word}', no whole number of 32 bits,")
+    return int(word)
+
+
+def _float(word: str) -> np.float32:
+    with np.errstate(over="ignore"):  # beyond float32: infinite
+        return np.float32(float(word))
 
 
 def read_windows(path: str, root_folder: str) -> tuple[list[str], list[Window]]:
@@ -260,18 +274,17 @@ def read_windows(path: str, root_folder: str) -> tuple[list[str], list[Window]]:
                 raise DataError(
                     f"{path}: found '{mark}' where '# number' of picture {len(images)} should begin", field=f"{FIELD}.source"
                 )
-            image = int(next(rest))
+            image = _whole(next(rest))
             images.append(root_folder + next(rest))
-            channels, _, _ = (int(next(rest)) for _ in range(3))
+            channels, _, _ = (_whole(next(rest)) for _ in range(3))
             if channels != 3:
                 raise DataError(
                     f"{path}: {images[-1]} is listed with {channels} channels: windows have 3", field=f"{FIELD}.source"
                 )
-            for _ in range(int(next(rest))):
-                label, overlap = int(next(rest)), np.float32(next(rest))
-                windows.append(
-                    Window(image, label, overlap, (int(next(rest)), int(next(rest)), int(next(rest)), int(next(rest))))
-                )
+            for _ in range(_whole(next(rest))):
+                label, overlap = _whole(next(rest)), _float(next(rest))
+                x1, y1, x2, y2 = (_whole(next(rest)) for _ in range(4))
+                windows.append(Window(image, label, overlap, (x1, y1, x2, y2)))
     except (ValueError, StopIteration, RuntimeError) as error:
         what = "ends in the middle of" if not isinstance(error, ValueError) else f"has {error} in"
         raise DataError(f"{path}: the window file {what} picture {len(images) - 1}", field=f"{FIELD}.source") from None

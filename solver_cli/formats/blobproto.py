@@ -11,20 +11,23 @@ from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import BlobProto
 from solver_cli.errors import DataError
+from solver_cli.formats.wire import MAX_AXES
 
 
 def read(path: str | Path) -> NDArray[np.float32]:
     """The blob in `path`, in its shape (four axes where the old fields give it). Raises DataError."""
     try:
         blob = BlobProto.FromString(Path(path).read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     except DecodeError:
         raise DataError(f"{path}: not a BlobProto file (a mean file as compute_image_mean writes it)") from None
     old = ("num", "channels", "height", "width")
     shape = tuple(getattr(blob, axis) for axis in old) if any(map(blob.HasField, old)) else tuple(blob.shape.dim)
-    data = np.array(blob.double_data or blob.data, np.float32)
-    if data.size != prod(shape) or not data.size:
+    found = blob.double_data or blob.data
+    with np.errstate(over="ignore"):  # doubles beyond float32 become infinite
+        data = np.fromiter(found, np.float32, len(found))
+    if data.size != prod(shape) or min(shape, default=1) < 1 or len(shape) > MAX_AXES:
         axes = " x ".join(map(str, shape)) or "(none)"
         raise DataError(f"{path}: a blob of shape {axes} cannot hold the {data.size} values found in the file")
     return data.reshape(shape)

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from solver_cli import caffe_pb2
 from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import hdf5, identify, wire
-from solver_cli.formats.wire import LENGTH, VARINT, Array, Buffer, Field, Malformed, Piece, Truncated, fields
+from solver_cli.formats.wire import LENGTH, MANY, VARINT, Array, Buffer, Field, Malformed, Piece, Truncated, fields
 
 Arrays = Sequence[Sequence[npt.NDArray[Any]]]
 
@@ -68,7 +68,7 @@ def read(path: str | os.PathLike[str]) -> Weights:
     if found == identify.HDF5:
         with hdf5.reading(path) as file:
             identify.expect(identify.WEIGHTS, identify.kind_hdf5(file), path)
-            return Weights(tuple(_hdf5_layers(file["data"], path)), hdf5=True)
+            return Weights(tuple(_hdf5_layers(file["data"], path, hdf5.Arrays(file))), hdf5=True)
     identify.expect(identify.WEIGHTS, found, path)
     try:
         return Weights(tuple(_layers(buffer)))
@@ -84,13 +84,18 @@ def read(path: str | os.PathLike[str]) -> Weights:
 def _layers(buffer: Buffer) -> Iterator[LayerWeights]:
     """Today's layers (field 100), or V1 ones (2), which may hold V0 ones."""
     numbers = set()
+    count = 0
     for field in fields(buffer):
         if field.kind != LENGTH or field.number not in (2, 100):
             continue
         numbers.add(field.number)
         if len(numbers) > 1:
             raise Malformed("it has both 'layer' and 'layers'")
-        yield _layer(buffer, field, 1, 2, 7) if field.number == 100 else _old_layer(buffer, field)
+        layer = _layer(buffer, field, 1, 2, 7) if field.number == 100 else _old_layer(buffer, field)
+        count += 1 + len(layer.blobs)
+        if count > MANY:
+            raise Malformed(f"it has more than {MANY} layers and blobs")
+        yield layer
 
 
 def _layer(buffer: Buffer, layer: Field, name_at: int, type_at: int, blobs_at: int) -> LayerWeights:
@@ -104,6 +109,8 @@ def _layer(buffer: Buffer, layer: Field, name_at: int, type_at: int, blobs_at: i
             type_name = _V1_TYPES.get(field.value) if field.kind == VARINT else wire.text(buffer, field)
         elif field.number == blobs_at and field.kind == LENGTH:
             places.append(field)
+            if len(places) > MANY:
+                raise Malformed(f"layer '{name}' has more than {MANY} blobs")
     blobs = [_blob(buffer, field, name, i) for i, field in enumerate(places)]
     return LayerWeights(name, type_name, tuple(b for b, _ in blobs), tuple(legacy for _, legacy in blobs))
 
@@ -148,27 +155,32 @@ _V1_TYPES = dict(enumerate((
 
 
 def _hdf5_layers(
-    group: Any, path: str | os.PathLike[str], prefix: str = "", above: tuple[Any, ...] = ()
+    group: Any, path: str | os.PathLike[str], arrays_of: hdf5.Arrays, prefix: str = "", seen: set[int] | None = None
 ) -> Iterator[LayerWeights]:
-    """One layer a group; a slash in a layer's name makes a group inside a group, which may be a layer as well."""
+    """One layer a group; a slash in a layer's name makes a group inside a group, which may be a layer as well.
+
+    A group of several names, which Caffe never makes, counts under the first: links may go in circles.
+    """
+    seen = {hdf5.address(group)} if seen is None else seen
     for name, member in hdf5.links(group):
-        if hdf5.is_dataset(member) or member in above or len(above) > 50:
+        if hdf5.is_dataset(member) or hdf5.address(member) in seen or prefix.count("/") > 50:
             continue
+        seen.add(hdf5.address(member))
         blobs = {
-            int(key): _dataset(path, prefix + name, key, value)
+            int(key): _dataset(path, prefix + name, key, value, arrays_of)
             for key, value in hdf5.links(member)
             if hdf5.is_dataset(value) and key.isdecimal() and len(key) < 6
         }
-        below = tuple(_hdf5_layers(member, path, f"{prefix}{name}/", (*above, group)))
+        below = tuple(_hdf5_layers(member, path, arrays_of, f"{prefix}{name}/", seen))
         if blobs or not below:
             arrays = tuple(blobs.get(i) for i in range(max(blobs, default=-1) + 1))
             yield LayerWeights(prefix + name, None, arrays, (False,) * len(arrays))
         yield from below
 
 
-def _dataset(path: str | os.PathLike[str], name: str, key: str, dataset: Any) -> Array:
+def _dataset(path: str | os.PathLike[str], name: str, key: str, dataset: Any, arrays_of: hdf5.Arrays) -> Array:
     try:
-        return hdf5.array(dataset)
+        return arrays_of.read(dataset)
     except Malformed as error:
         raise SnapshotError(f"layer '{name}', blob {key}: {error}", Where(os.fspath(path))) from None
 

@@ -24,7 +24,7 @@ def reading(path: str | os.PathLike[str]) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, KeyError, RuntimeError, ValueError, TypeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
         reason = (str(error).strip("'\"").splitlines() or ["unreadable"])[0]
         cut = "cut short" if "truncated" in reason else "damaged"
         raise SnapshotError(f"this HDF5 file is {cut} ({reason}): copy it again", Where(os.fspath(path))) from error
@@ -55,18 +55,73 @@ def is_dataset(member: Any) -> bool:
     return hasattr(member, "dtype") and hasattr(member, "shape")
 
 
-def array(dataset: Any) -> Array:
-    """A dataset's numbers as float32; its size is checked against what the file stores before it is allocated."""
-    if dataset.dtype.kind not in "fiu":
-        raise Malformed(f"it holds {dataset.dtype}, not numbers")
-    if dataset.is_virtual or dataset.external:
-        raise Malformed("its data lie in another file")
+def address(member: Any) -> int:
+    """Where in the file a group or dataset lies: the same for all its names."""
+    import h5py
+
+    return int(h5py.h5o.get_info(member.id).addr)
+
+
+def member(file: Any, name: str) -> Any:
+    """The dataset `name` that lies in this file. Raises Malformed."""
+    found = dict(links(file)).get(name)
+    if not is_dataset(found):
+        raise Malformed(f"it has no dataset '{name}'")
+    return found
+
+
+def number(dataset: Any) -> int:
+    """A single whole number. Raises Malformed."""
+    if dataset.dtype.kind not in "iu" or dataset.size != 1:
+        raise Malformed(f"{dataset.name} is not a whole number")
+    return int(np.ravel(dataset[()])[0])
+
+
+def text(dataset: Any) -> bytes:
+    """A single string. Raises Malformed."""
+    if dataset.dtype.kind not in "SO" or dataset.shape != () or dataset.dtype.itemsize > check_size(dataset):
+        raise Malformed(f"{dataset.name} is not a text")
+    found = dataset[()]
+    if not isinstance(found, bytes):
+        raise Malformed(f"{dataset.name} is not a text")
+    return found
+
+
+def check_size(dataset: Any) -> int:
+    """The bytes that a dataset takes in its file. Raises Malformed if its shape asks for more than they can hold."""
     shape = dataset.shape or ()
-    size, stored = prod(shape) * dataset.dtype.itemsize, dataset.id.get_storage_size()
+    size = prod(shape) * dataset.dtype.itemsize
+    stored = min(dataset.id.get_storage_size(), dataset.file.id.get_filesize())
     packed = dataset.id.get_create_plist().get_nfilters() > 0
     if size > stored * (MAX_DEFLATE if packed else 1):
         raise Malformed(f"its shape is {' x '.join(map(str, shape))}, which is {size} bytes, but it holds {stored}")
-    result = np.empty(shape, np.float32)
-    if result.size:
-        dataset.read_direct(result)
-    return result
+    return int(stored)
+
+
+class Arrays:
+    """Reads the datasets of a file as float32. Their sizes are checked against the file before anything is allocated,
+    one by one and together; a dataset of several names is read once."""
+
+    def __init__(self, file: Any):
+        self._left = file.id.get_filesize()
+        self._read: dict[int, Array] = {}
+
+    def read(self, dataset: Any) -> Array:
+        """The numbers of a dataset. Raises Malformed."""
+        at = address(dataset)
+        if at not in self._read:
+            self._read[at] = self._array(dataset)
+        return self._read[at]
+
+    def _array(self, dataset: Any) -> Array:
+        if dataset.dtype.kind not in "fiu":
+            raise Malformed(f"it holds {dataset.dtype}, not numbers")
+        if dataset.is_virtual or dataset.external:
+            raise Malformed("its data lie in another file")
+        self._left -= check_size(dataset)
+        if self._left < 0:
+            raise Malformed("it shares its bytes with other datasets")
+        result = np.empty(dataset.shape or (), np.float32)
+        if result.size:
+            dataset.read_direct(result)
+        return result

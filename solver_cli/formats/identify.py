@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from solver_cli.errors import SnapshotError, Where, nearest
+from solver_cli.formats import hdf5
 from solver_cli.formats.wire import LENGTH, VARINT, Buffer, Malformed, Truncated, fields
 
 WEIGHTS, STATE, HDF5 = "weights (a .caffemodel)", "a solver state (a .solverstate)", "an HDF5 file"
@@ -74,9 +75,10 @@ def kind(buffer: Buffer) -> str:
 
 def kind_hdf5(file: Any) -> str:
     """WEIGHTS or STATE or a few words, for an open HDF5 file."""
-    if "history" in file or "iter" in file:
+    members = dict(hdf5.links(file))
+    if "history" in members or "iter" in members:
         return STATE
-    return WEIGHTS if "data" in file and hasattr(file["data"], "keys") else "an HDF5 file of something else"
+    return WEIGHTS if hasattr(members.get("data"), "keys") else "an HDF5 file of something else"
 
 
 def expect(wanted: str, found: str, path: str | os.PathLike[str]) -> None:

@@ -16,8 +16,7 @@ import numpy.typing as npt
 
 from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import hdf5, identify, wire
-from solver_cli.formats.wire import LENGTH, VARINT, Array, Buffer, Malformed, Piece, Truncated, fields
-
+from solver_cli.formats.wire import LENGTH, MANY, VARINT, Array, Buffer, Malformed, Piece, Truncated, fields
 
 RUN, CHECKSUM = 1000, 1001  # field numbers that no fork uses
 
@@ -80,6 +79,8 @@ def _read_binary(buffer: Buffer) -> State:
         elif item.kind == LENGTH and item.number == RUN:
             run = wire.text(buffer, item)
         elif item.kind == LENGTH and item.number == 3:
+            if len(history) == MANY:
+                raise Malformed(f"its history has more than {MANY} blobs")
             try:
                 history.append(wire.read_blob(buffer, item.start, item.end)[0])
             except Malformed as error:
@@ -88,30 +89,29 @@ def _read_binary(buffer: Buffer) -> State:
 
 
 def _checked(state: State, checksum: int) -> State:
-    """The state, unless it is one of ours (checksum not -1) and damaged."""
-    if checksum not in (-1, state.checksum()):
+    """The state, unless it is one of ours (it has a checksum, else -1, and tells of the run) and damaged."""
+    if checksum != state.checksum() and (checksum != -1 or state.run):
         raise Malformed("its checksum does not fit its content")
     return state
 
 
 def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
-    members = {name: member for name, member in hdf5.links(file["history"]) if name.isdecimal()}
+    members = dict(hdf5.links(file))
+    blobs = {name: member for name, member in hdf5.links(members["history"]) if name.isdecimal() and hdf5.is_dataset(member)}
     history: list[Array] = []
-    for i in range(len(members)):
+    arrays = hdf5.Arrays(file)
+    for i in range(len(blobs)):
         try:
-            history.append(hdf5.array(members[str(i)]))
+            history.append(arrays.read(blobs[str(i)]))
         except KeyError:
             raise SnapshotError(f"history blob {i} is missing", Where(os.fspath(path))) from None
         except Malformed as error:
             raise SnapshotError(f"history blob {i}: {error}", Where(os.fspath(path))) from None
-    learned_net = file["learned_net"][()] if "learned_net" in file else b""
-    if not isinstance(learned_net, bytes):
-        raise SnapshotError("its learned_net is not text", Where(os.fspath(path)))
-    run = file["run"].asstr()[()] if "run" in file else ""
-    iteration, step = (int(np.ravel(file[name][()])[0]) for name in ("iter", "current_step"))
-    checksum = int(file["checksum"][()]) if "checksum" in file else -1
+    learned_net, run = (hdf5.text(hdf5.member(file, name)) if name in members else b"" for name in ("learned_net", "run"))
+    iteration, step = (hdf5.number(hdf5.member(file, name)) for name in ("iter", "current_step"))
+    checksum = hdf5.number(hdf5.member(file, "checksum")) if "checksum" in members else -1
     net = learned_net.rstrip(b"\0").decode("utf-8", "backslashreplace")
-    return _checked(State(iteration, net, step, history, run), checksum)
+    return _checked(State(iteration, net, step, history, run.decode("utf-8", "backslashreplace")), checksum)
 
 
 def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:

@@ -22,6 +22,7 @@ Piece = bytes | Array
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_AXES = 32
+MANY = 50_000  # layers or blobs: more than any net has
 CHUNK = 16 << 20
 
 
@@ -164,7 +165,7 @@ class _Numbers:
     def array(self, dtype: str, dims: Sequence[int]) -> Array:
         """The numbers as float32; the shape is checked before anything is allocated."""
         count, rest = divmod(self.size, np.dtype(dtype).itemsize)
-        if rest or min(dims, default=0) < 0 or prod(dims) != count:
+        if rest or min(dims, default=0) < 0 or max(dims, default=0) >= 1 << 31 or prod(dims) != count:
             shape = " x ".join(map(str, dims)) or "of one number"
             raise Malformed(f"its shape is {shape}, which is {prod(dims)} numbers, but it holds {count}")
         result = np.empty(count, np.float32)
