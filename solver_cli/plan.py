@@ -143,6 +143,8 @@ class Planner:
 
     def _make(self, param: LayerParameter, index: int, kind: LayerType) -> str:
         blob = param.top[index]
+        if not blob:
+            raise ConfigError(f"top {index} has no name", field=f"top[{index}]")
         in_place = index < len(param.bottom) and param.bottom[index] == blob
         if in_place and not kind.in_place:
             raise ConfigError(f"cannot work in place: give top '{blob}' another name", field=f"top[{index}]")

@@ -233,7 +233,7 @@ def inserted(layer: str) -> Change:
         (('layer {\n  name: "conv"', 'layers {\n  name: "conv"'), '16:9: "Convolution" is a text... write `layer`, not `layers`'),
         (('  type: "ReLU"\n', ""), "25:1: layer 'relu' (): has no type"),
         (('"ReLU"', '"relu"'), "27:3: layer 'relu' (relu): unknown layer type 'relu' (did you mean 'ReLU'?)"),
-        (('"ReLU"', '"Python"'), "27:3: layer 'relu' (Python): unknown layer type 'Python'"),
+        (('"ReLU"', '"Pythin"'), "27:3: layer 'relu' (Pythin): unknown layer type 'Pythin'"),
         (('"xavier"', '"xaviar"'), "layer 'conv' (Convolution): ... 'xaviar' (did you mean 'xavier'?)"),
         (('bottom: "ip"', 'bottom: "ipp"'), "44:3: layer 'loss' (SoftmaxWithLoss): unknown bottom blob 'ipp' (bottom 0): ...(did you mean 'ip'?)"),
         (('bottom: "label"', 'bottom: "target"'), "45:3: ...unknown bottom blob 'target' (bottom 1): no layer before it has such a top (made so far: data, label, conv, ip)"),
@@ -257,7 +257,9 @@ def inserted(layer: str) -> Change:
         (("kernel_size: 3", "kernel_size: 3 group: 2"), "21:20: layer 'conv' (Convolution): group 2 must divide the 3 input channels"),
         (("kernel_size: 3", "kernel_size: 3 pad: -1"), "21:25: -1 is out of range: expected 0 or more"),
         (("kernel_size: 3", "kernel_size: 3 bias_term: maybe"), '21:31: Expected "true" or "false"'),
-        (("dim: 4 dim: 3", "dim: -1 dim: 3"), "layer 'data' (DummyData): ...negative...-1"),
+        (("dim: 4 dim: 3", "dim: -1 dim: 3"), "8:5: layer 'data' (DummyData): every size must be 1 or more, not -1 x 3 x 8 x 8"),
+        (("dim: 4 dim: 3", "dim: 0 dim: 3"), "layer 'data' (DummyData): every size must be 1 or more, not 0 x 3 x 8 x 8"),
+        (inserted('name: "r" type: "ReLU" bottom: "ip" top: ""'), "41:...layer 'r' (ReLU): top 0 has no name"),
         (("num_output: 5", "num_output: 2000000000"), "31:1: layer 'ip' (InnerProduct): blob 0 of shape 2000000000 144 ... cannot be made: ...memory"),
         (("  inner_product_param", "  param {} param {} param {}\n  inner_product_param"), "36:3: layer 'ip' (InnerProduct): has 3 param entries for 2 learned blobs"),
         (('  name: "ip"', '  name: "ip" param { name: "w" }'), ""),
@@ -476,7 +478,7 @@ def test_damaged_files(folder: Path, snapshots: Path, option: str, kind: str) ->
         check("file: holds ..., not ", option, "file")
     for suffix in ("", ".h5"):
         whole = (snapshots / f"snap_iter_2.{kind}{suffix}").read_bytes()
-        for size in (30, len(whole) // 2, len(whole) - 1):
+        for size in (len(whole) // 2, len(whole) - 1):
             (folder / "file").write_bytes(whole[:size])
             check("file: ...copy it again", option, "file")
 

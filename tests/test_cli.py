@@ -31,7 +31,8 @@ def options(command: click.Command) -> set[str]:
 def test_options_of_train_are_frozen() -> None:
     assert options(cli.train) == {
         "SOLVER", "--snapshot", "--weights", "--gpu", "--cpu", "--level", "--stage", "--sigint-effect", "--sigint_effect",
-        "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--allow-nan", "--version",
+        "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--allow-nan",
+        "--no-python-layers", "--version",
     }  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert {name: options(command) for name, command in cli.tools.commands.items()} == {
         "data": {"NAME", "--to", "--full"},
         "layers": set(),
+        "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }
 

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import DummyDataParameter, FillerParameter, LayerParameter
-from solver_cli.data.source import check_fields, draw_seed, log, random_words, state_field
+from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, state_field
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import fill
 from solver_cli.registry import source
@@ -31,6 +31,9 @@ class DummyData:
         if layer.HasField("transform_param"):
             log.warning("transform_param has no effect in DummyData")
         self.shapes = shapes(param, len(layer.top))
+        for shape in self.shapes:
+            if any(size < 1 for size in shape):
+                raise ConfigError(f"every size must be 1 or more, not {by(shape)}", field=f"{FIELD}.shape")
         fillers = list(param.data_filler) or [FillerParameter()]
         if len(fillers) not in (1, len(self.shapes)):
             raise count_error("data_filler", len(fillers), len(self.shapes))
