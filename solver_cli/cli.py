@@ -155,25 +155,15 @@ def data(name: str, folder: str | None, full: bool) -> None:
 
 
 @tools.command()
-def layers() -> None:
-    """List the supported layer types, with their bottoms, tops and settings."""
-    from solver_cli import plan  # noqa: F401 - registers every layer
-    from solver_cli.registry import layer_types
+@click.argument("name", metavar="[TYPE]", required=False)
+@click.option("--markdown", is_flag=True, help="The table of docs/layers.md.")
+def layers(name: str | None, markdown: bool) -> None:
+    """List the supported layer types, or say all about one TYPE: its blobs and settings, with types and defaults."""
+    with reported():
+        from solver_cli import catalogue
 
-    rows = [("type", "bottoms", "tops", "settings", "what it does")]
-    for kind in layer_types().values():
-        rows.append((kind.name, _count(kind.bottoms), _count(kind.tops), kind.param or "", kind.doc))
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    for row in rows:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip())
-
-
-def _count(count: tuple[int, int | None]) -> str:
-    """A number of blobs: 2, 1-2, 1+; = for as many tops as bottoms."""
-    least, most = count
-    if least < 0:
-        return "="
-    return str(least) if least == most else f"{least}+" if most is None else f"{least}-{most}"
+        lines = catalogue.page(name) if name else catalogue.markdown() if markdown else catalogue.table()
+        click.echo("\n".join(lines))
 
 
 @tools.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

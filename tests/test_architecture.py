@@ -22,7 +22,7 @@ LEVELS = [
     {"lr_policy", "update_rules", "update", "snapshot", "runstate", "archive", "debug_info", "display", "finite", "doubts",
      "solverspec", "signals"},
     {"solver"},
-    {"training", "progress", "pycaffe"},
+    {"training", "progress", "pycaffe", "catalogue"},
     {"cli"},
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
