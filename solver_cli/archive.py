@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import BinaryIO
 
 from solver_cli import log, runstate
 from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import caffemodel, solverstate
+from solver_cli.formats.atomic import leftovers
 
 
 class Writer:
@@ -20,21 +21,25 @@ class Writer:
 
     def __init__(self) -> None:
         self._thread: Thread | None = None
-        self.failed: SnapshotError | None = None  # the last job's error
+        self._failed: Exception | None = None
 
     def submit(self, job: Callable[[], None], retry: str) -> None:
-        """Run `job` as soon as the one before is done. An error is logged; `retry` says when the next try is."""
+        """Run `job` as soon as the one before is done.
+
+        An error is kept for `check`; it is logged as well if `retry` says when the next try is, so that training goes on.
+        """
         self.wait()
+        self._failed = None
         self._thread = Thread(target=self._run, args=(job, retry), name="snapshot")
         self._thread.start()
 
     def _run(self, job: Callable[[], None], retry: str) -> None:
         try:
-            self.failed = None
             job()
-        except SnapshotError as error:
-            self.failed = error
-            log.error("solver.cpp:464", f"{error}; {retry}")
+        except Exception as error:
+            self._failed = error
+            if retry:
+                log.error("solver.cpp:464", f"{error}; {retry}")
 
     def wait(self) -> None:
         """Return when nothing is being written."""
@@ -42,14 +47,20 @@ class Writer:
             self._thread.join()
             self._thread = None
 
+    def check(self) -> None:
+        """Wait, and raise the last job's error if there was one."""
+        self.wait()
+        if self._failed:
+            raise self._failed
 
-def crc_of_file(path: str) -> int:
-    """CRC-32 of the file's bytes. Raises OSError."""
-    crc = 0
-    with open(path, "rb") as file:
-        while block := file.read(1 << 24):
-            crc = zlib.crc32(block, crc)
-    return crc
+
+def identity(file: BinaryIO) -> dict[str, int]:
+    """Size and CRC-32 of an open file's bytes, by which a state knows its weights. Raises OSError."""
+    size = crc = 0
+    file.seek(0)
+    while block := file.read(1 << 22):
+        size, crc = size + len(block), zlib.crc32(block, crc)
+    return {"size": size, "crc32": crc}
 
 
 def check_pair(state: solverstate.State, weights: str, path: str) -> None:
@@ -61,20 +72,23 @@ def check_pair(state: solverstate.State, weights: str, path: str) -> None:
         told = runstate.loads(state.run).get("weights")
         if told is None:
             caffemodel.read(weights)
-        elif (Path(weights).stat().st_size, crc_of_file(weights)) != (told["size"], told["crc32"]):
-            raise SnapshotError(f"its weights file '{weights}' is damaged or of another run", Where(path))
+            return
+        with open(weights, "rb") as file:
+            if identity(file) != told:
+                raise SnapshotError(f"its weights file '{weights}' is damaged or of another run", Where(path))
     except OSError as error:
         raise SnapshotError(f"its weights file '{weights}' cannot be read: {error.strerror}", Where(path)) from None
-    except (ValueError, KeyError, TypeError):
-        raise SnapshotError("what it says of the run cannot be read: the file is damaged", Where(path)) from None
+    except ValueError as error:
+        raise SnapshotError(f"the file is damaged: {error}", Where(path)) from None
 
 
 def newest_whole(prefix: str) -> str | None:
     """The state of the newest snapshot `<prefix>_iter_<N>` whose two files are whole; those that are not are named."""
+    sweep(prefix)
     for iteration, path in sorted(_states(prefix), reverse=True):
         try:
-            state = solverstate.read(path)
-            check_pair(state, weights_of(state, path), path)
+            if not weights_of(solverstate.read(path), path):
+                raise SnapshotError("it names no weights file", Where(path))
         except SnapshotError as error:
             log.warning("solver.cpp", f"snapshot of iteration {iteration} passed over: {error}")
             continue
@@ -83,33 +97,59 @@ def newest_whole(prefix: str) -> str | None:
 
 
 def weights_of(state: solverstate.State, path: str) -> str:
-    """The weights file that a state names, from the working folder, else beside the state. Raises SnapshotError."""
+    """The weights file that a state names, "" for none: from the working folder, else beside the state, where it is the one
+    that the state was written with. Raises SnapshotError."""
     named = state.learned_net
-    beside = Path(path).with_name(Path(named).name)
-    if not named or Path(named).exists():
-        return named
-    if not beside.exists():
-        also = "" if str(beside) == named else f", nor does '{beside}'"
+    beside = str(Path(path).with_name(Path(named).name)) if named else ""
+    found = [file for file in dict.fromkeys((named, beside)) if file and Path(file).exists()]
+    if named and not found:
+        also = "" if beside == named else f", nor does '{beside}'"
         raise SnapshotError(f"its weights file '{named}' does not exist{also}", Where(path))
-    return str(beside)
+    for file in found:
+        try:
+            check_pair(state, file, path)
+        except SnapshotError:
+            if file == found[-1]:
+                raise
+        else:
+            return file
+    return ""
 
 
-def thin_out(prefix: str, keep: int) -> None:
-    """Remove all snapshots `<prefix>_iter_<N>` but the newest `keep`."""
-    for _, path in sorted(_states(prefix), reverse=True)[keep:]:
-        for file in (path, path.replace(".solverstate", ".caffemodel")):  # the state first: no state without weights
+def thin_out(prefix: str, keep: int, iteration: int) -> None:
+    """Remove the snapshots `<prefix>_iter_<N>` up to `iteration`, but not the newest `keep` of them.
+
+    Later ones are of another run; nobody asked to remove those.
+    """
+    old = sorted((entry for entry in _states(prefix) if entry[0] <= iteration), reverse=True)[keep:]
+    for _, path in old:
+        state = Path(path)
+        for file in (state, state.with_name(state.name.replace(".solverstate", ".caffemodel"))):  # no state without weights
             with suppress(OSError):
-                Path(file).unlink()
+                file.unlink()
 
 
 def sweep(prefix: str) -> None:
-    """Remove half files that a killed run of this prefix has left (their names hold the process's number)."""
-    folder, name = Path(prefix).parent, Path(prefix).name
-    for file in folder.glob(f".{_literal(name)}_*.tmp"):
-        pid = re.search(r"\.(\d+)\.[0-9a-f]{8}\.tmp$", file.name)
-        if pid and not _alive(int(pid[1])):
-            with suppress(OSError):
+    """Clear up what a killed run of this prefix has left: finish a pair of which only a name is missing, remove half files.
+
+    A pair's weights get their name first. Killed before the state got its own, they lie beside an unnamed whole state.
+    """
+    folder, name = Path(prefix).parent, _literal(Path(prefix).name)
+    for file, target in leftovers(folder, f"{name}_*"):
+        with suppress(OSError):
+            if ".solverstate" in target.name and _belongs(file):
+                file.replace(target)
+            else:
                 file.unlink()
+
+
+def _belongs(file: Path) -> bool:
+    """Whether an unnamed state is whole and its weights are those on the disk."""
+    try:
+        state = solverstate.read(file)
+        return bool(state.run and weights_of(state, str(file)))
+    except SnapshotError:
+        return False
 
 
 def _states(prefix: str) -> Iterator[tuple[int, str]]:
@@ -123,13 +163,3 @@ def _states(prefix: str) -> Iterator[tuple[int, str]]:
 def _literal(name: str) -> str:
     """A file name with the characters that a pattern would read as wild ones made literal."""
     return re.sub(r"([*?\[])", r"[\1]", name)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

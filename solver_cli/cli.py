@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import click
 
@@ -23,7 +25,7 @@ def reported() -> Iterator[None]:
         yield
     except errors.Error as error:
         click.echo(getattr(error, "traceback", "") + (str(error) if error.where else f"error: {error}"), err=True)
-        sys.exit(1)
+        _leave(1)
     except (RuntimeError, MemoryError) as error:
         if line := _device_trouble(error):
             click.echo(f"error: {line}", err=True)
@@ -103,7 +105,7 @@ def train(
 
     Paths inside the solver and net count from the working folder, as with Caffe.
     """
-    if snapshot and weights:
+    if snapshot and snapshot != "auto" and weights:
         raise click.UsageError("give --snapshot to resume training or --weights to finetune, but not both")
     if gpu and cpu:
         raise click.UsageError("give --gpu or --cpu, but not both")
@@ -127,6 +129,15 @@ def train(
             sighup=Action(sighup_effect),
             python_layers=not no_python_layers,
         )
+        _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, also where a reader is stuck for ever: Python would wait for some of its threads."""
+    prefetch = sys.modules.get("solver_cli.data.prefetch")
+    if prefetch and prefetch.stuck():
+        sys.stderr.flush()
+        os._exit(code)
     sys.exit(code)
 
 

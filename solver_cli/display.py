@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,7 +78,17 @@ class Best:
         if net != self.net or not means.get(self.output):
             return False
         value = means[self.output][0]
-        if self.value is not None and not (value < self.value if self.lower else value > self.value):
+        if math.isnan(value):
             return False
-        self.value = value
-        return True
+        better = self.value is None or (value < self.value if self.lower else value > self.value)
+        self.value = value if better else self.value
+        return better
+
+    def state(self) -> dict[str, Any]:
+        """Output and value as plain values."""
+        return {"output": self.output, "value": self.value}
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Go on from `state`, unless it is of another output."""
+        if state and state["output"] == self.output:
+            self.value = state["value"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -14,27 +14,46 @@ from solver_cli.plan import Node
 SATURATED = 87.3365  # -ln(smallest normal float32): what SoftmaxWithLoss gives where the label's probability is 0
 
 
-def explain(net: Net, batch: Mapping[str, Tensor], iteration: int, rate: float, snapshot: str) -> NumericalError:
+def explain(
+    net: Net, batch: Mapping[str, Tensor], iteration: int, rate: float, snapshot: str, updated: bool
+) -> NumericalError:
     """Run the pass of `batch` again with checks; the error that names the first number that is not finite.
 
-    `rate`: the learning rate; `snapshot`: the last one written, "" for none.
+    `rate`: the learning rate; `snapshot`: the last good one, "" for none; `updated`: whether this run has changed weights.
     """
-    found = _first_learned(net) or _first_blob(net, batch)
-    node, what = found or (net.nodes[-1], "the loss is not finite, though every blob is: it is too large for float32")
     back = f", or go back to {snapshot} with --snapshot" if snapshot else ""
     remedy = f"lower base_lr (the rate is {rate:g}) or set clip_gradients{back}"
-    if node.source is not None:
+    found = _first_blob(net, batch)
+    node, what = found or (net.nodes[-1], "the loss is not finite, though every blob is: it is too large for float32")
+    if bad := bad_blobs(node):
+        index, kind = bad[0]
+        what = f"its learned blob {index} holds {kind}{_since(net, node) if updated else ', as it was loaded or filled'}"
+        if not updated:
+            remedy = "look into the weights that were loaded, and into the layer's fillers"
+    elif node.source is not None:
         remedy = "look into its data"
     message = f"iteration {iteration}, layer '{node.name}' ({node.param.type}): {what}: {remedy}"
     return NumericalError(message, node.spec.where())
 
 
-def _first_learned(net: Net) -> tuple[Node, str] | None:
-    """The first learned blob that is not finite: an update has spoilt it."""
-    for learned in net.learned:
-        if bad := _kind(learned.blob):
-            return learned.node, f"its learned blob {learned.index} holds {bad} since an update"
-    return None
+def _since(net: Net, first: Node) -> str:
+    """How far a gradient that was not finite has reached: from where it arose down to the data, so the last one tells."""
+    last = next(node for node in reversed(net.nodes) if bad_blobs(node))
+    also = f" (so do layers up to '{last.name}', where the gradient went wrong or above)" if last is not first else ""
+    return f" since an update{also}"
+
+
+def bad_blobs(node: Node) -> list[tuple[int, str]]:
+    """(index, `NaN` or `infinity`) of the layer's learned blobs that are not finite."""
+    return [(index, kind) for index, blob in enumerate(node.blobs()) if (kind := _kind(blob))]
+
+
+def all_finite(blobs: Sequence[Tensor]) -> bool:
+    """Whether every number is finite; waits for the device once."""
+    if not blobs:
+        return True
+    sums = torch.stack([blob.detach().sum() for blob in blobs])  # many times as fast as a look at every number
+    return bool(torch.isfinite(sums).all()) or not any(map(_kind, blobs))
 
 
 def _first_blob(net: Net, batch: Mapping[str, Tensor]) -> tuple[Node, str] | None:

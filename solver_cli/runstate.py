@@ -27,9 +27,12 @@ def dumps(state: dict[str, Any]) -> str:
 
 def loads(text: str) -> dict[str, Any]:
     """The state of a JSON text; {} for none. Raises ValueError for anything that `dumps` cannot have written."""
-    state = json.loads(text, object_hook=_decoded) if text else {}
+    try:
+        state = json.loads(text, object_hook=_decoded) if text else {}
+    except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"what it says of the run cannot be read ({error})") from None
     if not isinstance(state, dict):
-        raise ValueError("the run's state is not a JSON object")
+        raise ValueError("what it says of the run is not a JSON object")
     return state
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from enum import Enum
 from types import FrameType, TracebackType
 
@@ -30,7 +32,7 @@ class SignalHandler:
     """Collects signals while it is entered; called, it tells the action that one of them stands for, once.
 
     The loop asks after every iteration and between test batches. SIGTERM asks for a snapshot and the end, after which the
-    process ends with `exit_code` 143. A second SIGINT before the loop has asked interrupts at once.
+    process ends with `exit_code` 143. Where SIGINT means stop, a second one ends the process at once, with exit code 130.
     """
 
     def __init__(self, sigint: Action, sighup: Action):
@@ -38,6 +40,7 @@ class SignalHandler:
         if hasattr(signal, "SIGHUP"):
             self.effects[signal.SIGHUP] = sighup
         self.received: list[int] = []
+        self.interrupted = False  # whether a SIGINT has asked for the end
         self.before: dict[signal.Signals, object] = {}
         self.exit_code = 0
 
@@ -50,15 +53,26 @@ class SignalHandler:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and number in self.received:
-            raise KeyboardInterrupt
-        if number == signal.SIGTERM:
+        action = self.effects[signal.Signals(number)]
+        if number == signal.SIGINT and action.ends:
+            if self.interrupted:
+                _end_at_once()
+            self.interrupted = True
+        if action is Action.TERMINATE:
             self.exit_code = 128 + number
-        self.received.append(number)
+        if action is not Action.NONE:
+            self.received.append(number)
 
     def __call__(self) -> Action:
         return self.effects[signal.Signals(self.received.pop(0))] if self.received else Action.NONE
 
     def ending(self) -> bool:
         """Whether a signal that has come and was not asked for yet is to end the run."""
-        return any(self.effects[signal.Signals(n)] in (Action.STOP, Action.TERMINATE) for n in self.received)
+        return any(self.effects[signal.Signals(number)].ends for number in self.received)
+
+
+def _end_at_once() -> None:
+    """Leave without waiting for anything: a disk or a reader that hangs may be why somebody interrupts twice."""
+    with suppress(OSError):
+        os.write(2, b"\ninterrupted twice: stopped at once, without another snapshot\n")
+    os._exit(128 + signal.SIGINT)

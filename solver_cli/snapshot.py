@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from solver_cli import log, runstate
-from solver_cli.archive import check_pair, crc_of_file, weights_of
+from solver_cli.archive import identity, weights_of
 from solver_cli.caffe_pb2 import NetParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, solverstate
@@ -127,17 +127,22 @@ class Pair:
     run: dict[str, Any]
 
     def write(self) -> None:
-        """Write the weights, then the state with their checksum: a kill at any byte leaves an older pair whole."""
-        with atomic_write(self.weights) as out:
+        """Write the weights and the state with their checksum; raises SnapshotError.
+
+        Only when both are written do they get their names, the weights first: a kill at any byte leaves an older pair
+        whole, even one of the same names (see `archive.sweep`).
+        """
+        with atomic_write(self.state) as state_out, atomic_write(self.weights) as out:
             if self.weights.endswith(".h5"):
                 caffemodel.write_hdf5(out, self.net, self.blobs, self.diffs, self.shared)
             else:
                 caffemodel.write(out, self.net, self.blobs, self.diffs)
-        told = {"size": Path(self.weights).stat().st_size, "crc32": crc_of_file(self.weights)}
-        state = replace(self.solver, learned_net=self.weights, run=runstate.dumps({**self.run, "weights": told}))
-        write = solverstate.write_hdf5 if self.state.endswith(".h5") else solverstate.write
-        with atomic_write(self.state) as out:
-            write(out, state)
+            out.flush()
+            run = runstate.dumps({**self.run, "weights": identity(out)})
+            write = solverstate.write_hdf5 if self.state.endswith(".h5") else solverstate.write
+            write(state_out, replace(self.solver, learned_net=self.weights, run=run))
+            state_out.flush()
+            os.fsync(state_out.fileno())
 
 
 def collect(
@@ -170,7 +175,7 @@ def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Array:
 def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solverstate.State, str]:
     """Read the state `path` and check that its history fits; return it and the weights file it names, "" for none.
 
-    That file counts from the working folder, else it is looked for beside the state. Raises SnapshotError.
+    Raises SnapshotError.
     """
     state = solverstate.read(path)
     if len(state.history) != len(history):
@@ -186,10 +191,7 @@ def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solv
                 f"{shape_string(tuple(own.shape))}: the snapshot is of another net",
                 Where(path),
             )
-    weights = weights_of(state, path)
-    if weights:
-        check_pair(state, weights, path)
-    return state, weights
+    return state, weights_of(state, path)
 
 
 def array(blob: Tensor) -> Array:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -16,7 +17,7 @@ from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
 from solver_cli.display import Best, SmoothedLoss, log_outputs
-from solver_cli.errors import ConfigError
+from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats.solverstate import State
 from solver_cli.lr_policy import learning_rate, step_counter
 from solver_cli.net import Net
@@ -87,9 +88,12 @@ class Solver:
         self._pending: list[Tensor] = []  # losses that are still on the device
         self._batch: dict[str, Tensor] = {}
         self._writer = archive.Writer()
-        self._saved = ("", -1)  # the last snapshot's state and its iteration
+        self._saved = self._good = ""  # the states of the last snapshot and of the last one that is on the disk
         self._resumed = False
-        self._boundary: dict[str, Any] = {}  # the run's state after the last update, before any test
+        self._begun = 0  # the iteration at which this run began
+        self._boundary = self._run_state()  # after the last update, before any test
+        self._draws: Tensor | None = None  # the random generator before the last pass
+        self._statistics = [x.blob for x in self.net.learned if x.node.param.type == "BatchNorm"]
         self._timer = time.perf_counter()
         self._displayed = 0
         archive.sweep(self.param.snapshot_prefix)
@@ -126,18 +130,18 @@ class Solver:
         log.info("solver.cpp:290", f"Learning Rate Policy: {self.param.lr_policy}")
         self.stopping = False
         self.step(self.param.max_iter - self.iter)
-        if self.param.snapshot_after_train and not self.due(self.param.snapshot) and self._saved[1] != self.iter:
-            self.snapshot(wait=False)
+        if self.param.snapshot_after_train and not self.due(self.param.snapshot):
+            self._save()
         if self.stopping:
             log.info("solver.cpp:311", "Optimization stopped early.")
         else:
             try:
                 self._show_end()
             except Interrupted:
-                self._act(self.action())
+                self._poll()
         self._writer.wait()
-        if self._writer.failed:
-            raise self._writer.failed
+        self._poll()  # a signal may have come meanwhile
+        self._writer.check()
 
     def _show_end(self) -> None:
         """One more forward pass for the last display, and the last test, where they are due."""
@@ -156,14 +160,13 @@ class Solver:
         if not self._resumed:
             self.smoothed = SmoothedLoss(self.param.average_loss)
         self._resumed = False
+            self._pending.clear()
         self._timer, self._displayed = time.perf_counter(), self.iter
         self._boundary = self._run_state()
         while self.iter < stop and not self.stopping:
-            try:
+            with suppress(Interrupted):
                 self._iterate()
-            except Interrupted:
-                self._act(self.action())
-            self._act(self.action())
+            self._poll()
 
     def _iterate(self) -> None:
         """One iteration, in Caffe's order, up to its snapshot if one is due."""
@@ -182,11 +185,12 @@ class Solver:
         if self.due(self.param.snapshot):
             self.snapshot(wait=False)
 
-    def _act(self, action: Action) -> None:
+    def _poll(self) -> None:
         """Do what is asked from outside."""
-        if action.saves and self._saved[1] != self.iter:
-            self.snapshot(wait=False)
-        self.stopping = self.stopping or action.ends
+        while (action := self.action()) is not Action.NONE:
+            self.stopping = self.stopping or action.ends
+            if action.saves:
+                self._save()
 
     def due(self, interval: int) -> bool:
         """Whether something that happens every `interval` iterations (0: never) happens now."""
@@ -197,14 +201,27 @@ class Solver:
             learned.blob.grad = None
 
     def _accumulate(self) -> tuple[Tensor, dict[str, Tensor]]:
-        """iter_size passes whose gradients add up: the mean of their losses, and the outputs of the last pass."""
+        """iter_size passes whose gradients add up: the mean of their losses, and the outputs of the last pass.
+
+        Raises Interrupted with the learned blobs as they were.
+        """
+        before = [blob.clone() for blob in self._statistics] if self.param.iter_size > 1 else []
+        try:
+            return self._passes()
+        except Interrupted:
+            for blob, values in zip(self._statistics, before, strict=False):
+                blob.data.copy_(values)
+            raise
+
+    def _passes(self) -> tuple[Tensor, dict[str, Tensor]]:
         debug = DebugInfo(self.net) if self.param.debug_info and self.due(self.param.display) else None
         total = torch.zeros((), device=self.device)
         for _ in range(self.param.iter_size):
             self._batch = self.net.next_batch()
             loss, blobs = self.net(self._batch)
+            self._draws = self.net.draws.get_state() if self.net.draws is not None else None
             if self.device.type == "cpu":
-                self._check(float(loss.detach()))
+                self._check(float(loss.detach()), self.iter)
             outputs = {name: blob.detach() for name, blob in self.net.outputs_of(blobs).items()}
             del blobs
             if loss.requires_grad:
@@ -243,18 +260,25 @@ class Solver:
     def _settle(self) -> float:
         """The smoothed loss, with all losses recorded so far."""
         self.update.log_clipping()
-        for loss in torch.stack(self._pending).tolist():
-            self._check(loss)
+        losses = torch.stack(self._pending).tolist()
+        for iteration, loss in enumerate(losses, self.iter - len(losses) + 1):
+            self._check(loss, iteration)
             self.smoothed.add(loss)
         self._pending.clear()
         return float(self.smoothed.value)
 
-    def _check(self, loss: float) -> None:
-        """Raise NumericalError for a loss that is not finite, after a look for the first number that went wrong."""
+    def _check(self, loss: float, iteration: int) -> None:
+        """Raise NumericalError for a loss that is not finite."""
         if not (math.isfinite(loss) or self.allow_nan):
-            self._writer.wait()
-            rate = learning_rate(self.param, self.iter, self.current_step)
-            raise finite.explain(self.net, self._batch, self.iter, rate, self._saved[0])
+            self._explain(iteration)
+
+    def _explain(self, iteration: int) -> NoReturn:
+        """Run the last pass again to find the first number that went wrong; raise NumericalError."""
+        self._writer.wait()
+        if self.net.draws is not None and self._draws is not None:
+            self.net.draws.set_state(self._draws)
+        rate = learning_rate(self.param, iteration, self.current_step)
+        raise finite.explain(self.net, self._batch, iteration, rate, self._good, self.iter > self._begun)
 
     def _display(self, outputs: Mapping[str, Tensor]) -> None:
         loss = self._settle()
@@ -276,8 +300,8 @@ class Solver:
             if self.stopping:
                 break
             means = self.test(index)
-            if self.best and self.best.improved(index, means) and self.iter > 0:
-                self._write(*self.names.best())
+            if self.best and self.best.improved(index, means):
+                self._write(*self.names.best(), "training goes on, the next try is at a better value")
 
     def test(self, index: int = 0) -> dict[str, list[float]]:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
@@ -288,8 +312,7 @@ class Solver:
         totals: dict[str, Tensor] = {}
         loss_total = torch.zeros((), device=self.device)
         for _ in range(batches):
-            while (action := self.action()) is not Action.NONE:
-                self._act(action)
+            self._poll()
             if self.stopping:
                 log.info("solver.cpp:394", "Test interrupted.")
                 return {}
@@ -319,32 +342,49 @@ class Solver:
         Without `wait` they are written in the background, an error is logged, and the next snapshot is the next try; with
         it, raises SnapshotError.
         """
-        path = self.names.state(self.iter)
-        self._write(self.names.weights(self.iter), path)
+        path = self._saved = self.names.state(self.iter)
+        self._write(self.names.weights(self.iter), path, "" if wait else self._retry())
         if wait:
-            self._writer.wait()
-            if self._writer.failed:
-                raise self._writer.failed
+            self._writer.check()
         return path
 
-    def _write(self, weights: str, path: str) -> None:
-        """Collect this iteration's snapshot and have it written."""
+    def _save(self) -> None:
+        """Have this iteration's snapshot written, unless it is already."""
+        if self._saved != self.names.state(self.iter):
+            self.snapshot(wait=False)
+
+    def _retry(self) -> str:
+        """What is said when a snapshot fails; "" where no other one follows, so that the failure ends the run."""
+        interval, end = self.param.snapshot, self.param.max_iter
+        following = self.iter - self.iter % interval + interval if interval else end + 1
+        if following > end:
+            following = end if self.param.snapshot_after_train else 0
+        goes_on = following > self.iter and not self.stopping
+        return f"training goes on, the next try is at iteration {following}" if goes_on else ""
+
+    def _write(self, weights: str, path: str, retry: str) -> None:
+        """Collect this iteration's snapshot and have it written. Raises NumericalError for weights that are not finite."""
+        if not (self.allow_nan or finite.all_finite([learned.blob for learned in self.net.learned])):
+            self._explain(self.iter)
         kind = "HDF5" if self.names.hdf5 else "binary proto"
         log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
         log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
         state = State(self.iter, "", self.current_step, [snapshot.array(blob) for blob in self.history])
+        self._writer.wait()  # before memory is taken for one more copy
         steps = self.update.steps if self.param.snapshot_diff else None
-        pair = snapshot.collect(self.net, (weights, path), state, self._boundary or self._run_state(), steps)
+        pair = snapshot.collect(self.net, (weights, path), state, self._boundary, steps)
 
         def job() -> None:
-            pair.write()
+            try:
+                pair.write()
+            except BaseException:
+                self._saved = ""
+                raise
+            self._good = path
             if self.keep:
-                archive.thin_out(self.names.prefix, self.keep)
+                archive.thin_out(self.names.prefix, self.keep, pair.solver.iter)
 
-        interval = self.param.snapshot
-        later = f"the next try is at iteration {self.iter - self.iter % interval + interval}" if interval else "no next try"
-        self._writer.submit(job, f"training goes on, {later}")
-        self._saved = (path, self.iter)
+        self._writer.submit(job, retry)
 
     def _run_state(self) -> dict[str, Any]:
         """What Caffe's state leaves out: data positions, random numbers, recurrent states, loss window, best value."""
@@ -352,12 +392,13 @@ class Solver:
             "train": runstate.of_net(self.net),
             "tests": [runstate.of_net(net) for net in self.test_nets],
             "smoothed": self.smoothed.state(),
-            "best": self.best.value if self.best else None,
+            "pending": list(self._pending),
+            "best": self.best.state() if self.best else None,
         }
 
     def restore(self, path: str) -> None:
         """Go on from the state `path`, exactly if it is one of ours; as Caffe does if it is Caffe's: history, weights and
-        iteration, with the data from their beginning. Raises SnapshotError, with nothing changed but perhaps the weights."""
+        iteration, with the data from their beginning. Raises SnapshotError, DataError."""
         state, weights = snapshot.load_state(path, self.history, self.param.type)
         if weights:
             snapshot.load_weights(self.net, weights)
@@ -366,21 +407,26 @@ class Solver:
             for own, found in zip(self.history, state.history, strict=True):
                 own.copy_(torch.from_numpy(found.reshape(own.shape)))
         self.iter, self.current_step = state.iter, state.current_step
-        self._saved = (path, state.iter)
-        self._resume(runstate.loads(state.run))
+        self._saved = self._good = path
+        self._begun = self.iter
+        try:
+            self._resume(runstate.loads(state.run))
+        except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+            raise SnapshotError(f"what it says of the run cannot be read ({error!r})", Where(path)) from error
+        self._boundary = self._run_state()
 
     def _resume(self, run: dict[str, Any]) -> None:
         """Take up the rest of the run where the snapshot left it."""
         if not run:
             log.info("solver.cpp", "Caffe wrote this snapshot: data, random numbers and loss window begin anew")
             return
-        self._pending.clear()
         runstate.into_net(self.net, run["train"])
         for net, saved in zip(self.test_nets, run["tests"], strict=False):
             runstate.into_net(net, saved)
         self.smoothed.restore(run["smoothed"])
         if self.best:
-            self.best.value = run["best"]
+        self._pending = [loss.to(self.device) for loss in run.get("pending", ())] if self.param.display else []
+            self.best.restore(run["best"])
         self._resumed = True
 
     def close(self) -> None:

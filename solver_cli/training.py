@@ -39,18 +39,19 @@ def train(
 ) -> int:
     """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`; the process's exit code.
 
-    `snapshot` "auto" goes on from the newest whole snapshot of the file's snapshot_prefix, or starts if there is none.
+    `snapshot` "auto" goes on from the newest whole snapshot of the file's snapshot_prefix, or starts, from `weights` if they
+    are given, where there is none.
     Raises Error.
     `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
     go into train_state, as Caffe's tool puts them there. `python_layers` false refuses layers that are code of the user's.
     """
-    if snapshot and snapshot != AUTO:
-        weights = ""  # the snapshot's count, not those that the file names
     spec = effective(path, weights=weights, level=level, stages=stages, settings=settings)
     if snapshot == AUTO:
         snapshot = newest_whole(spec.param.snapshot_prefix)
         found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
         log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
+    if snapshot:
+        spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, gpu, cpu)
     options: dict[str, Any] = {
         "device": device,

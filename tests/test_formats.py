@@ -231,7 +231,7 @@ def test_states_with_more_in_them_are_read(tmp_path):
     state = solverstate.State(5, "w", 0, [np.ones(2, np.float32)])
     out = io.BytesIO()
     solverstate.write(out, state)
-    extra = b"".join(wire.message(1000, [b"more"])) + wire.number_field(1001, 3)
+    extra = b"".join(wire.message(2000, [b"more"])) + wire.number_field(2001, 3)
     assert len(solverstate.read(put(tmp_path / "s", out.getvalue() + extra)).history) == 1
     solverstate.write_hdf5(tmp_path / "h", state)
     with h5py.File(tmp_path / "h", "a") as file:

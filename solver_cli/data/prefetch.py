@@ -18,8 +18,7 @@ Batch = tuple[Tensor, ...]
 State = dict[str, Any]
 Item = tuple[Batch, State, torch.cuda.Event | None]
 
-
-PATIENCE = 3.0  # seconds without a batch before anybody asks whether it is still wanted
+PATIENCE = 3.0  # seconds without a batch before anybody asks whether it is still wanted; also for a thread to end
 
 
 class Interrupted(Exception):
@@ -32,7 +31,8 @@ class Prefetcher:
     With a GPU as `device` they are sent there ahead of need, on a stream of their own.
 
     The thread starts with the first batch that is asked for. An error of the source is raised where its batch would have
-    come, and again at every call after. Whoever uses a Prefetcher leaves its source alone.
+    come, and again at every call after. Whoever uses a Prefetcher leaves its source alone. A thread that is stuck in its
+    source is left behind after a while, with its source; `stuck()` tells.
     """
 
     def __init__(
@@ -70,30 +70,28 @@ class Prefetcher:
     def _start(self) -> None:
         self._ready = _Ready(self._depth)
         # The thread knows the source but not this object, so that dropping it ends the thread.
-        thread = Thread(target=_fill, args=(self._source, self._ready, self._device), name="prefetch", daemon=True)
-        self._stop = weakref.finalize(self, _end, self._ready, thread)
-        thread.start()
-
-    def _halt(self) -> None:
-        if self._stop is not None:
-            self._stop()
-            self._stop = None
+        self._thread = Thread(target=_fill, args=(self._source, self._ready, self._device), name="prefetch", daemon=True)
+        self._stop = weakref.finalize(self, _end, self._ready, self._thread)
+        self._thread.start()
 
     def state_dict(self) -> State:
         """The state after the last batch that was handed out; batches that were only read ahead do not count."""
         return self._state
 
     def load_state_dict(self, state: State) -> None:
-        self._halt()
+        if self._stop is not None:
+            self._stop()
+            self._thread.join()
+            self._stop = None
         self._source.load_state_dict(state)
         self._state = state
 
     def close(self) -> None:
         """End the thread and close the source."""
-        self._halt()
-        if not self._closed:
-            self._closed = True
+        ended = self._stop is None or self._stop()
+        if ended and not self._closed:
             self._source.close()
+        self._closed = True
 
 
 class _Ready:
@@ -147,6 +145,18 @@ def _fill(source: Source, ready: _Ready, device: torch.device | None) -> None:
         ready.put(error)
 
 
-def _end(ready: _Ready, thread: Thread) -> None:
+def _end(ready: _Ready, thread: Thread) -> bool:
+    """End the thread; whether it has ended."""
     ready.end()
-    thread.join()
+    thread.join(PATIENCE)
+    if thread.is_alive():
+        _left_behind.append(thread)
+    return not thread.is_alive()
+
+
+_left_behind: list[Thread] = []
+
+
+def stuck() -> bool:
+    """Whether a thread that was to end has not, as one that waits for a dead disk."""
+    return any(thread.is_alive() for thread in _left_behind)

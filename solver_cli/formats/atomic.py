@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from solver_cli.errors import SnapshotError, Where
+
+try:
+    import fcntl
+except ImportError:  # a system without locks of this kind: there leftovers stay
+    fcntl = None  # type: ignore[assignment]
 
 
 @contextmanager
@@ -24,6 +30,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         # os.open, not tempfile: the file gets the rights that the umask gives any other
         with open(os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "w+b") as out:
+            _lock(out.fileno())
             yield out
             out.flush()
             os.fsync(out.fileno())
@@ -38,6 +45,31 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temp.unlink()
+
+
+def leftovers(folder: Path, pattern: str) -> Iterator[tuple[Path, Path]]:
+    """(unfinished file, the name it was to get) for files like `pattern` that nobody writes any more."""
+    for file in folder.glob(f".{pattern}.tmp"):
+        name = re.fullmatch(r"\.(.+)\.\d+\.[0-9a-f]{8}\.tmp", file.name)
+        if name and _abandoned(file):
+            yield file, file.with_name(name[1])
+
+
+def _lock(handle: int) -> None:
+    """Mark the file as being written, for as long as the process lives and has it open."""
+    if fcntl:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _abandoned(file: Path) -> bool:
+    """Whether nobody is writing the file."""
+    try:
+        with file.open("r+b") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -117,14 +117,13 @@ def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
 def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
     """Write a binary state, byte by byte as C++ serialises it."""
     pieces: list[Piece] = [wire.number_field(1, state.iter)]
+    if state.run:  # ahead of the rest, so that no cut leaves what looks like a state of Caffe's
+        pieces += [wire.number_field(CHECKSUM, state.checksum()), *wire.message(RUN, [state.run.encode()])]
     if state.learned_net:
         pieces += wire.message(2, [state.learned_net.encode()])
     for blob in state.history:
         pieces += wire.blob(3, blob)
     pieces.append(wire.number_field(4, state.current_step))
-    if state.run:
-        pieces += wire.message(RUN, [state.run.encode()])
-        pieces.append(wire.number_field(CHECKSUM, state.checksum()))
     wire.write(destination, pieces)
 
 
