@@ -159,8 +159,8 @@ class Solver:
         stop = self.iter + iterations
         if not self._resumed:
             self.smoothed = SmoothedLoss(self.param.average_loss)
-        self._resumed = False
             self._pending.clear()
+        self._resumed = False
         self._timer, self._displayed = time.perf_counter(), self.iter
         self._boundary = self._run_state()
         while self.iter < stop and not self.stopping:
@@ -218,8 +218,8 @@ class Solver:
         total = torch.zeros((), device=self.device)
         for _ in range(self.param.iter_size):
             self._batch = self.net.next_batch()
-            loss, blobs = self.net(self._batch)
             self._draws = self.net.draws.get_state() if self.net.draws is not None else None
+            loss, blobs = self.net(self._batch)
             if self.device.type == "cpu":
                 self._check(float(loss.detach()), self.iter)
             outputs = {name: blob.detach() for name, blob in self.net.outputs_of(blobs).items()}
@@ -369,8 +369,8 @@ class Solver:
         kind = "HDF5" if self.names.hdf5 else "binary proto"
         log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
         log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
-        state = State(self.iter, "", self.current_step, [snapshot.array(blob) for blob in self.history])
         self._writer.wait()  # before memory is taken for one more copy
+        state = State(self.iter, "", self.current_step, [snapshot.array(blob) for blob in self.history])
         steps = self.update.steps if self.param.snapshot_diff else None
         pair = snapshot.collect(self.net, (weights, path), state, self._boundary, steps)
 
@@ -424,8 +424,8 @@ class Solver:
         for net, saved in zip(self.test_nets, run["tests"], strict=False):
             runstate.into_net(net, saved)
         self.smoothed.restore(run["smoothed"])
-        if self.best:
         self._pending = [loss.to(self.device) for loss in run.get("pending", ())] if self.param.display else []
+        if self.best:
             self.best.restore(run["best"])
         self._resumed = True
 
