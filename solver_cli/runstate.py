@@ -7,6 +7,7 @@ base64. Nothing in it is ever executed.
 from __future__ import annotations
 
 import base64
+import copy
 import json
 from typing import Any
 
@@ -71,6 +72,9 @@ def of_net(net: Net) -> dict[str, Any]:
             state["recurrent"][node.name] = list(carried)
     if net.draws is not None:
         state["generator"] = net.draws.get_state()
+    for name, layer in net.python_layers.items():
+        if _resumes(layer):
+            state.setdefault("python", {})[name] = copy.deepcopy(layer.state_dict())
     return state
 
 
@@ -90,6 +94,41 @@ def into_net(net: Net, state: dict[str, Any]) -> None:
             net.draws.set_state(state["generator"])
         except (KeyError, RuntimeError):
             log.warning("solver.cpp", "the snapshot is of another device or net: dropout draws other masks from here on")
+    for node in net.nodes:
+        if node.name in state.get("python", {}) and _resumes(net.python_layers.get(node.name)):
+            node.module.call("load_state_dict", _arrays(state["python"][node.name]))  # type: ignore[union-attr, operator]
+
+
+def log_forgetful(net: Net) -> None:
+    """Name the Python layers that begin anew when a run is resumed, for want of a state that can be saved."""
+    names = [name for name, layer in net.python_layers.items() if not _resumes(layer)]
+    if names:
+        missing = "without state_dict and load_state_dict begin anew when a run is resumed"
+        log.info("solver.cpp", f"Python layers {missing}: {', '.join(names)}")
+
+
+def _resumes(layer: Any) -> bool:
+    """Whether a Python layer's state can be saved, in plain values and arrays, and taken up again; found out once."""
+    known: bool | None = getattr(layer, "_resumes", None)
+    if known is None:
+        known = hasattr(layer, "state_dict") and hasattr(layer, "load_state_dict")
+        if known:
+            try:
+                dumps(layer.state_dict())
+            except TypeError as error:
+                log.warning("solver.cpp", f"a {type(layer).__name__} cannot be resumed: {error}")
+                known = False
+            layer._resumes = known
+    return known
+
+
+def _arrays(value: Any) -> Any:
+    """A state with numpy arrays in place of tensors."""
+    if isinstance(value, dict):
+        return {key: _arrays(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_arrays(entry) for entry in value]
+    return value.numpy() if isinstance(value, Tensor) else value
 
 
 def _identity(node: Node) -> str:

@@ -73,6 +73,7 @@ class Solver:
             log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
             self.test_nets.append(self._build(spec, index + 1))
         doubts.warn(self.spec, self.net, self.test_nets)
+        runstate.log_forgetful(self.net)
         for net in self.test_nets:
             net.share_with(self.net)
         self.update = Update(self.net, self.param)
