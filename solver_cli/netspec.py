@@ -22,6 +22,7 @@ class LayerSpec:
     param: LayerParameter
     file: str = "<text>"
     place: Place = field(default_factory=Place)
+    weight_moved: bool = False  # its loss weight stands at the Split behind it, and it has none itself
 
     def where(self, path: str | None = None) -> Where:
         """The place of the field `path` of this layer."""
@@ -137,6 +138,7 @@ def insert_splits(layers: list[LayerSpec], net: NetParameter | None = None) -> l
             if readers[use] > 1:
                 param.bottom[j] = f"{_split_name(layers[use[0]], blob, use[1])}_{taken[use]}"
                 taken[use] += 1
+        at = len(result)
         result.append(replace(spec, param=param))
         for j, blob in enumerate(spec.param.top):
             use = (i, j)
@@ -144,6 +146,7 @@ def insert_splits(layers: list[LayerSpec], net: NetParameter | None = None) -> l
                 result.append(replace(spec, param=_split(spec, blob, j, readers[use], weights.get(use, 0.0))))
                 if weights.get(use):
                     param.ClearField("loss_weight")
+                    result[at] = replace(result[at], weight_moved=True)
                     taken[use] += 1
     return result
 

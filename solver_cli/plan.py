@@ -126,7 +126,7 @@ class Planner:
             tops += ("",) * (least - len(tops))
         node = Node(spec, param, bottoms, tops, (), [])
         self._build(node, kind)
-        node.loss_weights = loss_weights(kind, param, len(tops))
+        node.loss_weights = (0.0,) * len(tops) if spec.weight_moved else loss_weights(kind, param, len(tops))
         self._finish(node)
         return node
 
