@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -100,8 +101,8 @@ def weights_of(state: solverstate.State, path: str) -> str:
     """The weights file that a state names, "" for none: from the working folder, else beside the state, where it is the one
     that the state was written with. Raises SnapshotError."""
     named = state.learned_net
-    beside = str(Path(path).with_name(Path(named).name)) if named else ""
-    found = [file for file in dict.fromkeys((named, beside)) if file and Path(file).exists()]
+    beside = str(Path(path).parent / Path(named).name) if named else ""
+    found = [file for file in dict.fromkeys((named, beside)) if file and os.path.isfile(file)]  # noqa: PTH113 - any name
     if named and not found:
         also = "" if beside == named else f", nor does '{beside}'"
         raise SnapshotError(f"its weights file '{named}' does not exist{also}", Where(path))
@@ -139,8 +140,10 @@ def sweep(prefix: str) -> None:
         with suppress(OSError):
             if ".solverstate" in target.name and _belongs(file):
                 file.replace(target)
+                log.info("solver.cpp", f"{target}: a killed run had it written, but for its name; it has its name now")
             else:
                 file.unlink()
+                log.info("solver.cpp", f"{file}: removed the unfinished file of a killed run")
 
 
 def _belongs(file: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -69,7 +70,12 @@ def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Pl
     """Parse `text`; return the message and the tree of its fields' places. Raises ConfigError."""
     message = message_type()
     try:
-        text_format.Parse(text, message)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # how Python tells of an unknown escape; C++ refuses it
+            text_format.Parse(text, message)
+    except DeprecationWarning:
+        words = "a text in quotes holds a '\\' that begins no escape: write '\\\\'"
+        raise ConfigError(words, _odd_escape(text, file)) from None
     except text_format.ParseError as error:
         raise _explained(error, text, message.DESCRIPTOR, file) from None
     place = places(text)
@@ -218,6 +224,13 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
     if match := re.search(r'"caffe\.([\w.]+)" should not have multiple "(\w+)" fields', message):
         return ConfigError(f"field '{match[2]}' of {match[1]} is set twice: it takes one value", where)
     return ConfigError(message, where)
+
+
+def _odd_escape(text: str, file: str) -> Where:
+    for token, line, column in _tokens(text):
+        if token[0] in "\"'" and (found := re.search(r"(?<!\\)(?:\\\\)*\\[^abfnrtv\\?'\"0-7xXuU]", token)):
+            return Where(file, line, column + found.start())
+    return Where(file)
 
 
 def _plain(message: str) -> str:

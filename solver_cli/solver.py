@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +16,7 @@ from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
 from solver_cli.display import Best, SmoothedLoss, log_outputs
-from solver_cli.errors import ConfigError, SnapshotError, Where
+from solver_cli.errors import ConfigError, DataError, Error, SnapshotError, Where
 from solver_cli.formats.solverstate import State
 from solver_cli.lr_policy import learning_rate, step_counter
 from solver_cli.net import Net
@@ -165,8 +164,13 @@ class Solver:
         self._timer, self._displayed = time.perf_counter(), self.iter
         self._boundary = self._run_state()
         while self.iter < stop and not self.stopping:
-            with suppress(Interrupted):
+            try:
                 self._iterate()
+            except DataError:
+                self._rescue()
+                raise
+            except Interrupted:
+                pass
             self._poll()
 
     def _iterate(self) -> None:
@@ -186,6 +190,19 @@ class Solver:
         if self.due(self.param.snapshot):
             self.snapshot(wait=False)
 
+    def _rescue(self) -> None:
+        """Save the last whole iteration before an error of the data ends the run."""
+        if self.iter == self._begun or not (self.param.snapshot or self.param.snapshot_after_train):
+            return
+        try:
+            self.stopping = True
+            self._save()
+            self._writer.check()
+        except Error as error:
+            log.error("solver.cpp:464", f"The data have failed, and the snapshot as well: {error}")
+        else:
+            log.info("solver.cpp:464", f"The data have failed; resume from {self.names.state(self.iter)} when they are back")
+
     def _poll(self) -> None:
         """Do what is asked from outside."""
         while (action := self.action()) is not Action.NONE:
@@ -204,12 +221,12 @@ class Solver:
     def _accumulate(self) -> tuple[Tensor, dict[str, Tensor]]:
         """iter_size passes whose gradients add up: the mean of their losses, and the outputs of the last pass.
 
-        Raises Interrupted with the learned blobs as they were.
+        Raises Interrupted and DataError with the learned blobs as they were.
         """
         before = [blob.clone() for blob in self._statistics] if self.param.iter_size > 1 else []
         try:
             return self._passes()
-        except Interrupted:
+        except (Interrupted, DataError):
             for blob, values in zip(self._statistics, before, strict=False):
                 blob.data.copy_(values)
             raise
@@ -412,7 +429,7 @@ class Solver:
         self._begun = self.iter
         try:
             self._resume(runstate.loads(state.run))
-        except (LookupError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RuntimeError) as error:
             raise SnapshotError(f"what it says of the run cannot be read ({error!r})", Where(path)) from error
         self._boundary = self._run_state()
 

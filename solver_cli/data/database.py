@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import weakref
@@ -47,18 +48,35 @@ class Lmdb:
         if not (path / "data.mdb").is_file():
             hint = " (a LevelDB, it seems: then leave backend: LMDB out)" if (path / "CURRENT").is_file() else ""
             raise DataError(f"{path}: not an LMDB, it has no data.mdb{hint}", field=f"{FIELD}.source")
+        self._path = path
         try:
             self._env = lmdb.open(str(path), readonly=True, lock=False, max_spare_txns=4)
+            self._file = (path / "data.mdb").open("rb")
+            weakref.finalize(self, self._file.close)
+            # Beyond its file's end the map ends the process: what the last page needs is what has to be there.
+            self._size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
+            self._check()
             empty = not self._env.stat()["entries"]
         except (lmdb.Error, OSError) as error:
             raise DataError(f"{path}: cannot be opened as an LMDB: {error}", field=f"{FIELD}.source") from None
         if empty:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
+    def _check(self) -> None:
+        size = os.fstat(self._file.fileno()).st_size
+        if size < self._size:
+            raise DataError(f"{self._path}: cut short: data.mdb has {size} bytes of {self._size}", field=f"{FIELD}.source")
+
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        with self._env.begin() as transaction, transaction.cursor() as cursor:
-            if cursor.set_range(start) if start else cursor.first():
-                yield from cursor
+        self._check()
+        try:
+            with self._env.begin() as transaction, transaction.cursor() as cursor:
+                if cursor.set_range(start) if start else cursor.first():
+                    for record in cursor:
+                        yield record
+                        self._check()
+        except lmdb.Error as error:
+            raise DataError(f"{self._path}: the LMDB is damaged: {error}", field=f"{FIELD}.source") from None
 
 
 class LevelDb:
@@ -80,6 +98,7 @@ class LevelDb:
             raise DataError(f"{path}: not a LevelDB, it has no CURRENT{hint}", field=f"{FIELD}.source")
         folder = tempfile.mkdtemp(prefix="solver-train-leveldb-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._path, self._error = path, plyvel.Error
         try:
             mirror(path, Path(folder))
             self._db = plyvel.DB(folder, create_if_missing=False)
@@ -89,8 +108,12 @@ class LevelDb:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        with self._db.iterator(start=start or None) as records:
-            yield from records
+        try:
+            with self._db.iterator(start=start or None) as records:
+                yield from records
+        except (self._error, RuntimeError) as error:
+            found = str(error).replace(self._db.name, str(self._path))
+            raise DataError(f"{self._path}: the LevelDB is damaged or gone: {found}", field=f"{FIELD}.source") from None
 
 
 def mirror(path: Path, folder: Path) -> None:
@@ -109,8 +132,8 @@ _open: weakref.WeakValueDictionary[tuple[int, str, int], Database] = weakref.Wea
 def open_database(backend: int, source: str) -> Database:
     """The database in the folder `source`; the one that is open already, if it is. Raises ConfigError, DataError."""
     path = Path(source)
-    if not path.is_dir():
-        found = "is a file, not the folder of a database" if path.exists() else "no such database"
+    if not os.path.isdir(path):  # noqa: PTH112 - no error for names that no system takes
+        found = "is a file, not the folder of a database" if os.path.exists(path) else "no such database"  # noqa: PTH110
         raise DataError(f"{path}: {found}", field=f"{FIELD}.source")
     key = (backend, str(path.resolve()), path.stat().st_ino)
     database = _open.get(key)
@@ -190,7 +213,7 @@ class Data:
         return {"key": self._record[0], "number": self._number, "seed": self._transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._seek(state_field(state, "key"))
+        self._seek(state_field(state, "key", bytes))
         self._number = state_field(state, "number")
         self._transform.seed = state_field(state, "seed")
 

@@ -100,10 +100,14 @@ def check_fields(param: Message, field: str, used: Collection[str], idle: Collec
             raise ConfigError(f"{name} is not supported (supported here: {', '.join(sorted(used))})", field=name)
 
 
-def state_field(state: dict[str, Any], name: str) -> Any:
-    """An entry of a saved state; DataError if the state was not taken from such a source."""
+def state_field(state: dict[str, Any], name: str, kind: type = int) -> Any:
+    """An entry of a saved state, a position, a seed or (`kind`) bytes; DataError if it was not taken from such a source."""
     if name not in state:
         raise DataError(
             f"cannot go on in the data: the saved state has no '{name}' (it holds {', '.join(state) or 'nothing'})"
         )
-    return state[name]
+    value = state[name]
+    most = 2**63 if "seed" in name else 2**48
+    if not isinstance(value, kind) or (isinstance(value, int) and not 0 <= value < most):
+        raise DataError(f"cannot go on in the data: the saved '{name}' is no position: {value!r}")
+    return value

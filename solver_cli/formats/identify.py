@@ -46,8 +46,8 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
         raise SnapshotError(
             "no such file" + nearest(Path(path).name, [entry.name for entry in folder.iterdir()]), where
         ) from None
-    except OSError as error:
-        raise SnapshotError(f"cannot be read: {error.strerror or error}", where) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise SnapshotError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where) from None
 
 
 def is_hdf5(buffer: Buffer) -> bool:
