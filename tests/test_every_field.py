@@ -1,4 +1,4 @@
-"""No setting of any layer type is ignored without a word: each field is read, refused, warned of, or listed here with a reason.
+"""No setting of a layer type is ignored without a word: each field is read, refused, warned of, or listed with a reason.
 
 Read means: the layer's code asks the message for the field, or its function takes it by name and uses it, in at least one
 of the recorded configurations of real Caffe. For what is left, the field is set, and the net has to speak of it.
