@@ -148,5 +148,7 @@ def _write_string(file: Any, name: bytes, text: bytes) -> None:
 
     kind = h5py.h5t.C_S1.copy()
     kind.set_size(len(text) + 1)
-    dataset = h5py.h5d.create(file.id, name, kind, h5py.h5s.create(h5py.h5s.SCALAR))
+    timeless = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    timeless.set_obj_track_times(False)  # the same state gives the same bytes
+    dataset = h5py.h5d.create(file.id, name, kind, h5py.h5s.create(h5py.h5s.SCALAR), timeless)
     dataset.write(h5py.h5s.ALL, h5py.h5s.ALL, np.array(text, f"S{len(text) + 1}"), kind)
