@@ -25,6 +25,7 @@ from solver_cli.netspec import LayerSpec
 from solver_cli.registry import SAME, LayerType, layer, lookup
 
 Shape = tuple[int, ...]
+LARGEST = 2**31 - 1  # values in a blob of Caffe's
 
 
 @dataclass
@@ -184,6 +185,10 @@ class Planner:
                 node.shapes = infer_shapes(node, bottoms)
 
     def _finish(self, node: Node) -> None:
+        for what, shapes in (("top", node.shapes), ("learned blob", node.blob_shapes)):
+            for index, shape in enumerate(shapes):
+                if math.prod(shape) > LARGEST:
+                    raise ConfigError(f"{what} {index} of shape {shape} has more values than a blob may, {LARGEST}")
         log.info("net.cpp:124", f"Setting up {node.name}")
         for blob, shape, weight in zip(node.tops, node.shapes, node.loss_weights, strict=True):
             self.shapes[blob] = shape
@@ -245,6 +250,9 @@ def instantiate(kind: LayerType, param: LayerParameter, bottoms: list[Shape], nu
         return partial(kind.build, **settings) if settings else kind.build
     try:
         return kind.build(message, bottoms, **settings)  # type: ignore[no-any-return]
+    except (RuntimeError, OverflowError) as error:
+        shapes = ", ".join(map(str, bottoms)) or "(none)"
+        raise ConfigError(f"cannot be built on bottoms of shape {shapes}: {first_line(error)}") from None
     except FillerError as error:
         holder = next((field.name for field, value in message.ListFields() if value == error.filler), "")
         error.field = f"{kind.param}.{holder}.{error.field}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ class DummyData:
         if layer.HasField("transform_param"):
             log.warning("transform_param has no effect in DummyData")
         self.shapes = shapes(param, len(layer.top))
+        for shape in self.shapes:
+            if prod(shape) >= 2**31:
+                raise ConfigError(f"shape {shape} has more values than a blob may, {2**31 - 1}", field=f"{FIELD}.shape")
         for shape in self.shapes:
             if any(size < 1 for size in shape):
                 raise ConfigError(f"every size must be 1 or more, not {by(shape)}", field=f"{FIELD}.shape")

@@ -16,6 +16,8 @@ from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape, canonical_axis
 from solver_cli.registry import SAME, layer
 
+MOST_TAPS = 1 << 12  # along an axis, where they are gone through one by one
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -113,6 +115,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, g
 def _convolve_many(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, group: int) -> Tensor:
     """Beyond three axes, where torch stops: the sum over the first axis's taps of convolutions over the others."""
     step, pad, hole = windows.stride[0], windows.pad[0], windows.dilation[0]
+    _check_taps(windows)
     x = F.pad(x, [0, 0] * (len(windows.kernel) - 1) + [pad, pad])
     size = (x.shape[2] - windows.extent[0]) // step + 1
     parts = []
@@ -121,6 +124,11 @@ def _convolve_many(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Wind
         seen = seen.transpose(1, 2).flatten(0, 1)
         parts.append(convolve(seen, weight[:, :, tap], None if tap else bias, windows.inner, group))
     return torch.unflatten(torch.stack(parts).sum(0), 0, (x.shape[0], size)).transpose(1, 2)
+
+
+def _check_taps(windows: Windows) -> None:
+    if windows.kernel[0] > MOST_TAPS:
+        raise _error(f"beyond three axes a kernel may be {MOST_TAPS} long, not {windows.kernel[0]}", "kernel_size")
 
 
 def deconvolve(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, group: int) -> Tensor:
@@ -139,6 +147,7 @@ def _deconvolve_many(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Wi
     """Beyond three axes: each of the first axis's taps lands on rows of its own, `stride` apart."""
     batch, size, step, pad, hole = x.shape[0], x.shape[2], windows.stride[0], windows.pad[0], windows.dilation[0]
     rows = x.transpose(1, 2).flatten(0, 1)
+    _check_taps(windows)
     y = None
     for tap in range(windows.kernel[0]):
         part = deconvolve(rows, weight[:, :, tap], None, windows.inner, group)
