@@ -260,7 +260,7 @@ def inserted(layer: str) -> Change:
         (("dim: 4 dim: 3", "dim: -1 dim: 3"), "8:5: layer 'data' (DummyData): every size must be 1 or more, not -1 x 3 x 8 x 8"),
         (("dim: 4 dim: 3", "dim: 0 dim: 3"), "layer 'data' (DummyData): every size must be 1 or more, not 0 x 3 x 8 x 8"),
         (inserted('name: "r" type: "ReLU" bottom: "ip" top: ""'), "41:...layer 'r' (ReLU): top 0 has no name"),
-        (("num_output: 5", "num_output: 2000000000"), "31:1: layer 'ip' (InnerProduct): learned blob 0 of shape (2000000000, 144) has more values than a blob may"),
+        (("num_output: 5", "num_output: 2000000000"), "31:1: layer 'ip' (InnerProduct): top 0 of shape (4, 2000000000) has more values than a blob may"),
         (("  inner_product_param", "  param {} param {} param {}\n  inner_product_param"), "36:3: layer 'ip' (InnerProduct): has 3 param entries for 2 learned blobs"),
         (('  name: "ip"', '  name: "ip" param { name: "w" }'), ""),
         (('  top: "loss"', '  top: "loss" loss_weight: 1 loss_weight: 1'), "layer 'loss' (SoftmaxWithLoss): loss_weight is given 2 times for 1 top"),
