@@ -64,7 +64,8 @@ class Net(nn.Module):
         layers = filter_layers(spec)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
-        planner = Planner(spec.param.state.phase, np.random.default_rng(self.generator.initial_seed() % 2**63), python_layers)
+        rng = np.random.default_rng(self.generator.initial_seed() % 2**63)
+        planner = Planner(spec.param.state.phase, rng, python_layers)
         self.nodes: list[Node] = []
         self.learned: list[Learned] = []
         self._named: dict[str, Learned] = {}
