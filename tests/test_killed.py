@@ -202,7 +202,7 @@ def torment(name: str, start: Callable[[Path, str], Real | Forked], draw: random
             kills: int) -> Count:  # fmt: skip
     """Kill runs `kills` times at random lines of their logs, and moments after; each run must end as the undisturbed one."""
     count = Count()
-    spread = 90 if OPTIONS[name] else 40  # lines; to the last one it takes some 300 and 130
+    spread = 40 if OPTIONS[name] else 20  # lines, of some 230 and 130
     while count.kills < kills:
         make(folder, name)
         lines, code = [], -9
