@@ -23,6 +23,29 @@ LOGS = {log["file"]: log for log in index("logs/index.json")["logs"]}
 SOLVER = LOGS["train_sigint.txt"]["files"]["solver.prototxt"].replace("display: 100", "display: 20")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
 COMMAND = [sys.executable, "-c", "from solver_cli.cli import train; train()", "solver.prototxt"]
+# A disk that answers no more after some training batches; what it holds up is its reader's thread, or all the rest.
+STUCK = """
+import sys, threading, time
+from solver_cli import cli, net
+from solver_cli.data import database, prefetch
+prefetch.PATIENCE = 0.5
+real, count = database.Data.next_batch, 0
+def stuck(source):
+    global count
+    count += source._path.endswith("train_lmdb")
+    if count > 13:
+        print("stuck now", file=sys.stderr, flush=True)
+        threading.Event().wait()
+    return real(source)
+def slow(*args):
+    print("stuck now", file=sys.stderr, flush=True)
+    time.sleep(3600)
+if "STUCK" == "reader":
+    database.Data.next_batch = stuck
+else:
+    net.Net.forward = slow
+cli.train()
+"""
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")
 
@@ -30,10 +53,11 @@ pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this syst
 class Running:
     """The command in a process of its own, through a second process that reads its log, as `2>&1 | cat` does."""
 
-    def __init__(self, folder: Path, *flags: str):
+    def __init__(self, folder: Path, *flags: str, stuck: str = ""):
         self.folder = folder
+        command = [*COMMAND[:2], STUCK.replace("STUCK", stuck), COMMAND[-1]] if stuck else COMMAND
         self.process = subprocess.Popen(
-            [*COMMAND, *flags], cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
+            [*command, *flags], cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.PIPE
         )
         self.reader = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.PIPE, text=True)
         self.process.stderr.close()
@@ -70,11 +94,11 @@ def prepare(folder: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path, *flags: str) -> Iterator[Running]:
-    """Training without an end; killed after a minute, whatever happens."""
+def running(folder: Path, *flags: str, stuck: str = "") -> Iterator[Running]:
+    """Training without an end; killed after two minutes, whatever happens."""
     prepare(folder)
-    command = Running(folder, *flags)
-    guard = threading.Timer(60, command.stop)
+    command = Running(folder, *flags, stuck=stuck)
+    guard = threading.Timer(120, command.stop)
     guard.start()
     try:
         yield command
@@ -181,3 +205,77 @@ def test_a_terminal_that_hangs_up(case_folder: Enter):
         guard.cancel()
     first, second = snapshots(folder)
     assert 40 < first < second
+
+
+def test_sigterm_saves_and_says_143(case_folder: Enter):
+    folder = case_folder("resume_binaryproto")
+    with running(folder) as command:
+        command.until(r"Iteration 40, lr = ")
+        command.process.send_signal(signal.SIGTERM)
+        assert command.ended() == 143
+    (iteration,) = snapshots(folder)
+    assert iteration > 40
+
+
+def test_sigterm_during_a_test_without_a_snapshot_after_training(case_folder: Enter):
+    """The snapshot is that of the iteration that is tested, and the test ends at once."""
+    folder = case_folder("resume_binaryproto")
+    endless = ("test_iter=1000000", "test_interval=10", "snapshot_after_train=false")
+    with running(folder, *(word for pair in endless for word in ("--set", pair)), "--keep-best", "loss") as command:
+        command.until(r"Iteration 0, Testing net")
+        command.process.send_signal(signal.SIGTERM)
+        assert command.ended() == 143
+    assert snapshots(folder) == [0]
+    assert command.messages("Test interrupted") and not command.messages("    Test net output")
+
+
+def test_a_second_sigint_ends_at_once(case_folder: Enter):
+    """Here the loop would not even ask: each of its passes takes an hour."""
+    folder = case_folder("resume_binaryproto")
+    with running(folder, stuck="main") as command:
+        command.until("stuck now")
+        command.process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+        assert command.process.poll() is None
+        command.process.send_signal(signal.SIGINT)
+        assert command.ended() == 130
+    assert command.lines[-1] == "interrupted twice: stopped at once, without another snapshot"
+    assert not any("Traceback" in line for line in command.lines) and not snapshots(folder)
+
+
+def test_sigint_that_means_snapshot_never_kills(case_folder: Enter):
+    folder = case_folder("resume_binaryproto")
+    with running(folder, "--sigint-effect=snapshot", "--sighup-effect=none") as command:
+        command.until(r"Iteration 40, lr = ")
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGINT, signal.SIGINT):
+            command.process.send_signal(number)
+        command.until("Snapshotting solver state to binary proto file")
+        command.until(r"Iteration \d+, lr = ")
+        command.process.send_signal(signal.SIGTERM)
+        assert command.ended() == 143
+    assert len(snapshots(folder)) >= 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_reader_that_is_stuck(number: signal.Signals, case_folder: Enter):
+    """It holds up the seventh iteration between its two passes: the snapshot is that of the sixth, BatchNorm's sums too."""
+    folder = case_folder("resume_binaryproto")
+    norm = 'layer { name: "norm" type: "BatchNorm" bottom: "conv1" top: "conv1" }\n'
+    text = (folder / "net.prototxt").read_text()
+    at = text.index("layer {", text.index('name: "conv1"'))
+    (folder / "net.prototxt").write_text(text[:at] + norm + text[at:])
+    options = ("--set", "iter_size=2", "--set", "max_iter=9", "--set", "snapshot=6")
+    with running(folder, *options) as command:
+        assert command.ended() == 0
+    straight = {i: (folder / f"snapshot_iter_{i}.caffemodel").read_bytes() for i in (6, 9)}
+    with running(folder, *options[:4], stuck="reader") as command:
+        command.until("stuck now")
+        time.sleep(1)
+        command.process.send_signal(number)
+        assert command.ended() == (143 if number == signal.SIGTERM else 0)
+    assert snapshots(folder) == [6]
+    assert (folder / "snapshot_iter_6.caffemodel").read_bytes() == straight[6]
+    command = Running(folder, *options[:4], "--snapshot", "auto")
+    assert command.ended() == 0
+    command.stop()
+    assert (folder / "snapshot_iter_9.caffemodel").read_bytes() == straight[9]
