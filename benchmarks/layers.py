@@ -3,8 +3,9 @@
     python benchmarks/layers.py [--only TEXT] [--repeats 15] [--threads 1] [--nets caffenet,googlenet,resnet50,lstm]
 
 One row for each distinct layer and shape of CaffeNet (batch 16), GoogLeNet (8), ResNet-50 (8), an LSTM (T 50, N 32, D = H =
-256), in both memory formats. Both sides run in turn in one process; times are medians, the ratio is the median of
-plain / ours in neighbouring samples: 1 or more is as fast or faster. Rows marked `+` are layers that follow one another.
+256), in both memory formats. Both sides run in turn in one process; times are medians (with one thread of CPU time, which
+other processes disturb less), the ratio is the median of plain / ours in neighbouring samples: 1 or more is as fast or
+faster. Rows marked `+` are layers that follow one another.
 """
 
 from __future__ import annotations
@@ -327,7 +328,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     print(f"$ python benchmarks/layers.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"{machine()}; {options.threads} thread(s)")
-    print("milliseconds of forward + backward, medians; ratio = plain / ours\n")
+    clock = "CPU" if options.threads == 1 else "wall-clock"
+    print(f"milliseconds of {clock} time, forward + backward, medians; ratio = plain / ours\n")
     print(f"{'ours':>9} {'plain':>9} {'ratio':>6}  layer")
     ratios = []
     for layout in (torch.contiguous_format, torch.channels_last):
