@@ -113,7 +113,7 @@ def asked_fields(kind: LayerType, monkeypatch: pytest.MonkeyPatch) -> set[str]:
     for phase, text in texts(kind):
         net = Net.from_text(text, phase=phase)
         if kind.source and kind.name != "MemoryData":
-            net()
+            net.next_batch()
         net.close()
     return asked
 
