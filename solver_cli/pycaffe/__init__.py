@@ -14,6 +14,7 @@ from solver_cli.pycaffe import io as io
 from solver_cli.pycaffe import proto as proto
 from solver_cli.pycaffe.blob import Blob as Blob
 from solver_cli.pycaffe.blob import BlobVec as BlobVec
+from solver_cli.pycaffe.blob import BlobVec as RawBlobVec  # noqa: F401
 from solver_cli.pycaffe.classifier import Classifier as Classifier
 from solver_cli.pycaffe.detector import Detector as Detector
 from solver_cli.pycaffe.layer import Layer as Layer

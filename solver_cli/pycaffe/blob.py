@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,36 +24,49 @@ def on_host(device: torch.device) -> bool:
 class Memory:
     """The data or the diff of a blob: an array on the host and, where the net is on a GPU, a tensor there; the newer counts.
 
-    On the CPU both are the same memory. Once an array has been handed out it stays the blob's memory: results are copied
-    into it. Until then the blob takes the tensors that a pass makes as they are.
+    On the CPU both are the same memory. While somebody holds an array of it, it stays the blob's memory, and results are
+    copied into it; else the blob takes the tensors that a pass makes as they are.
     """
 
     def __init__(self, shape: Shape = ()):
         self.shape = shape
-        self.exposed = False
+        self._shown: weakref.ref[Array] | None = None  # what all arrays that were handed out are views of
         self._host: Tensor | None = None  # flat, perhaps longer than the shape needs
-        self._device: Tensor | None = None  # newer than the host's if there is one
+        self._device: Tensor | None = None
+        self._newer = False  # whether the host's numbers are newer than the device's
 
     def array(self) -> Array:
         """The numbers, to be read and written."""
-        self.exposed = True
-        array: Array = self.host().numpy()
-        return array
+        host = self.host()
+        flat = self._shown() if self._shown else None
+        if flat is None:
+            assert self._host is not None
+            flat = self._host.numpy()
+            self._shown = weakref.ref(flat)
+        return flat[: host.numel()].reshape(self.shape)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether somebody holds an array of it."""
+        return self._shown is not None and self._shown() is not None
 
     def host(self) -> Tensor:
         """The numbers as a tensor on the host; who writes into it writes into the blob."""
         host = self._room()
-        if self._device is not None:
+        if self._device is not None and not self._newer:
             host.copy_(self._device)
-            self._device = None
+        self._newer = True
         return host
 
     def tensor(self, device: torch.device) -> Tensor:
         """The numbers on `device`."""
         if on_host(device):
             return self.host()
-        if self._device is None or self._device.device != device:
+        if self._device is None or self._device.device != device or self._device.shape != self.shape:
             self._device = self.host().to(device, copy=True)
+        elif self._newer:
+            self._device.data.copy_(self._room())  # what autograd holds changes with it, as a layer's bottom does in Caffe
+        self._newer = False
         return self._device
 
     def assign(self, tensor: Tensor) -> None:
@@ -60,16 +74,16 @@ class Memory:
         tensor = tensor.detach().contiguous()
         self.shape = tuple(tensor.shape)
         if not on_host(tensor.device):
-            self._device = tensor
+            self._device, self._newer = tensor, False
             return
         if self.exposed:
             self.copy(tensor)
         else:
-            self._host, self._device = tensor.view(-1), None
+            self._host, self._device, self._shown = tensor.view(-1), None, None
 
     def copy(self, tensor: Tensor) -> None:
         """Copy the numbers of `tensor` to the host, and take its shape. From a GPU the copy may still be under way."""
-        self.shape, self._device = tuple(tensor.shape), None
+        self.shape, self._newer = tuple(tensor.shape), True
         room = self._room()
         if not on_host(tensor.device):
             room.copy_(tensor, non_blocking=True)
@@ -82,12 +96,17 @@ class Memory:
             return
         if self._device is not None:
             self.host()
-        self.shape = shape
+        self.shape, self._device = shape, None
+
+    def release(self) -> None:
+        """Give the memory back unless somebody holds it; what is looked at next reads zeros."""
+        if not self.exposed:
+            self._host = self._device = None
 
     def _room(self) -> Tensor:
         count = math.prod(self.shape)
         if self._host is None or self._host.numel() < count:
-            self._host = torch.zeros(count)
+            self._host, self._shown = torch.zeros(count), None
         return self._host[:count].view(self.shape)
 
 
@@ -96,22 +115,26 @@ class LearnedMemory:
 
     def __init__(self, get: Callable[[], Tensor], shape: Shape):
         self.shape = shape
-        self.exposed = False
         self._get = get
+        self._shown: weakref.ref[Array] | None = None
         self._copy: Tensor | None = None  # of a tensor on a GPU; what is written into it goes there with `flush`
 
     def array(self) -> Array:
         """The numbers, to be read and written."""
-        self.exposed = True
         tensor = self._get().detach().view(self.shape)
-        if on_host(tensor.device):
-            array: Array = tensor.numpy()
-            return array
-        if self._copy is None:
-            self._copy = torch.empty(self.shape)
-        self._dirty = True
-        array = self._copy.copy_(tensor).numpy()
+        if not on_host(tensor.device):
+            if self._copy is None:
+                self._copy = torch.empty(self.shape)
+            self._dirty = True
+            tensor = self._copy.copy_(tensor)
+        array: Array = tensor.numpy()
+        self._shown = weakref.ref(array)
         return array
+
+    @property
+    def exposed(self) -> bool:
+        """Whether somebody holds an array of it."""
+        return self._shown is not None and self._shown() is not None
 
     def tensor(self, device: torch.device) -> Tensor:
         """The net's tensor."""
@@ -229,6 +252,12 @@ class Blob:
         """Take the gradients of `tensor`, which has the blob's shape."""
         self._diff.assign(tensor)
 
+    def release(self) -> None:
+        """Give the memory back where nobody holds it: a pass is about to fill the blob anew."""
+        for memory in (self._data, self._diff):
+            if isinstance(memory, Memory):
+                memory.release()
+
     def copy_data(self, tensor: Tensor) -> None:
         """Copy the numbers of `tensor`, and take its shape. From a GPU the copy may still be under way."""
         self._data.copy(tensor.detach())
@@ -248,7 +277,7 @@ class Blob:
 
     @property
     def exposed(self) -> bool:
-        """Whether an array of it was handed out, which must follow what passes compute."""
+        """Whether somebody holds an array of it, which must follow what passes compute."""
         return self._data.exposed or self._diff.exposed
 
     def __repr__(self) -> str:

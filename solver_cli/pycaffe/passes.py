@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -204,16 +205,23 @@ class Captured:
         self.blobs = blobs
         self.fed = [*net.inputs, *kept_tops(net)]
         self.latest: dict[str, Tensor] = {}
-        self.first: dict[str, Tensor] = {}  # by whose gradient a blob that a layer changes in place is known
+        self.grads: dict[str, Tensor] = {}
+        self.watched: set[str] = set()  # a blob that a layer changes in place is known by the gradient of its first tensor
+        self.taken: set[str] = set()  # whose memory is that of a pass
         self.sharing = {top for node in net.nodes if node.param.type in SHARING for top in node.tops}
+        self.python = {top for node in net.nodes if isinstance(node.module, PythonLayer) for top in node.tops}
         self.before = net.observer
         net.observer = self.observe
         net.register_forward_pre_hook(self.begin)
 
     def begin(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[dict[str, Tensor]]:
-        """Feed a pass that begins."""
+        """Feed a pass that begins, and give back the memory of the last one where nobody holds it."""
         self.latest.clear()
-        self.first.clear()
+        self.grads.clear()
+        self.watched.clear()
+        for name in self.taken:
+            self.blobs[name].release()
+        self.taken.clear()
         given = args[0] if args and args[0] is not None else {}
         return ({**given, **{name: self.blobs[name].data_on(self.net.device) for name in self.fed}},)
 
@@ -224,9 +232,9 @@ class Captured:
         for name, top in zip(node.tops, tops, strict=True):
             if name and name not in self.fed:
                 self.latest[name] = top
-                if top.requires_grad and name not in self.first:
-                    top.retain_grad()
-                    self.first[name] = top
+                if top.requires_grad and name not in self.watched:
+                    self.watched.add(name)
+                    top.register_hook(partial(self.grads.__setitem__, name))  # retain_grad would copy
 
     def settle(self) -> None:
         """Let the Blobs take what has been captured."""
@@ -235,14 +243,20 @@ class Captured:
             taken: set[int] = set()
             for name, tensor in latest.items():
                 tensor = tensor.detach()
-                self.blobs[name].set_data(tensor if name in self.sharing else _own(tensor, taken))
-        if self.first:
+                if name in self.python:
+                    self.blobs[name].copy_data(tensor)  # the layer goes on writing into its own memory
+                else:
+                    self.blobs[name].set_data(tensor if name in self.sharing else _own(tensor, taken))
+                    self.taken.add(name)
+        if self.grads:
+            grads = self.grads.copy()
+            self.grads.clear()
             taken = set()
-            for name in [name for name, tensor in self.first.items() if tensor.grad is not None]:
-                self.blobs[name].set_diff(_own(self.first.pop(name).grad, taken))  # type: ignore[arg-type]
+            for name, grad in grads.items():
+                self.blobs[name].set_diff(_own(grad, taken))
+                self.taken.add(name)
 
     def finish(self) -> None:
         """The pass is over: arrays that were handed out follow it now, the others when they are asked for."""
         if any(blob.exposed for blob in self.blobs.values()):
             self.settle()
-            self.first.clear()
