@@ -12,9 +12,9 @@ from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 
 NUMBERS = (0, 1, 2, 7, -1, 127, 128, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1, 2**63, 2**64 - 1, 10**12)
 WORDS = [b"nan", b"inf", b"-inf", b"1e400", b"1e39", b"0x7fffffff", b'""', b"{", b"}", b"[", b"]", b":", b",", b"\\", b'"',
-         b"'", b"#", b"\n", b"\r", b"\0", b" ", b"\xff", b"\xed\xa0\x80", b"..", b"/", b".", b"null", b"true", b"-", b"<", b">",
+         b"'", b"#", b"\n", b"\r", b"\0", b" ", b"\xff", b"\xed\xa0\x80", b"..", b"/", b".", b"null", b"true", b"-", b"<",
          b"9" * 5000, b'"\\000"', b'"\\377"', b'"\\n"', b"[" * 3000, b"{" * 3000, b"a" * 4000]  # fmt: skip
-TOKEN = re.compile(rb"\s+|\"(?:\\.|[^\"\\])*\"|[-+.\w]+|.", re.S)
+TOKEN = re.compile(rb"\s+|\"(?:\\.|[^\"\\])*\"?|[-+.\w]+|.", re.S)
 
 
 def mutate(content: bytes, others: list[bytes], random: Random, text: bool = False, most: int = 1 << 16) -> bytes:

@@ -173,8 +173,10 @@ def read_run(content: bytes) -> None:
 NET = """
 layer { name: "data" type: "Data" top: "data" top: "label" transform_param { mirror: true }
   data_param { source: "%(db)s" batch_size: 2 backend: LMDB } }
-layer { name: "rows" type: "HDF5Data" top: "x" top: "cont" hdf5_data_param { source: "%(list)s" batch_size: 2 shuffle: true } }
-layer { name: "noise" type: "DummyData" top: "noise" dummy_data_param { shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } } }
+layer { name: "rows" type: "HDF5Data" top: "x" top: "cont"
+  hdf5_data_param { source: "%(list)s" batch_size: 2 shuffle: true } }
+layer { name: "noise" type: "DummyData" top: "noise"
+  dummy_data_param { shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } } }
 layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "lstm" recurrent_param { num_output: 2 } }
 layer { name: "drop" type: "Dropout" bottom: "noise" top: "drop" }
 layer { name: "fc" type: "InnerProduct" bottom: "drop" top: "fc" inner_product_param { num_output: 2 } }

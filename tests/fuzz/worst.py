@@ -1,5 +1,7 @@
-"""The worst inputs there are for memory and time: forged sizes, endless counts, deep nesting. Run as a program it reads them
-all in a process of its own and prints a line for each: reader, name, bytes, seconds, growth of the process in bytes, error."""
+"""The worst inputs there are for memory and time: forged sizes, endless counts, deep nesting.
+
+As a program: read them all, and print for each its reader, name, bytes, seconds, the growth of the process in bytes, error.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from fuzz.readers import FOUND, READERS, attempt
-
-from solver_cli.caffe_pb2 import BlobProto, Datum
+from solver_cli.caffe_pb2 import Datum
 from solver_cli.formats.wire import message, number_field, varint
 
 SIZE = 200_000  # bytes, about, of an input that is long
@@ -120,7 +121,7 @@ def _memory(key: str) -> int:
 def main() -> None:
     logging.getLogger("solver_cli").setLevel(logging.CRITICAL)
     torch.set_num_threads(1)
-    for name, reader in READERS.items():  # what is imported and made but once
+    for reader in READERS.values():  # what is imported and made but once
         attempt(reader, b'name: "a"' if reader.text else reader.seeds()[0])
     gc.freeze()
     for name, what, content in inputs():
