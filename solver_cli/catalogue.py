@@ -62,13 +62,16 @@ def messages(kind: LayerType) -> dict[str, Any]:
 
 
 def table() -> Iterator[str]:
-    """A line for each type, as wide as a terminal."""
+    """A line for each type, as wide as a terminal, and below it the settings with their defaults."""
+    kinds = list(_kinds())
     head = ("type", "family", "bottoms", "tops", "cases", "what it does")
-    rows = [head, *((k.name, family(k), count(k.bottoms), count(k.tops), _cases(k), plain(k.doc)) for k in _kinds())]
+    rows = [head, *((k.name, family(k), count(k.bottoms), count(k.tops), _cases(k), plain(k.doc)) for k in kinds)]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
-    for row in rows:
+    for row, settings in zip(rows, [[], *map(short, kinds)], strict=True):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
         yield line if len(line) <= WIDTH else line[: WIDTH - 3].rstrip() + "..."
+        for setting in settings:
+            yield from textwrap.wrap(setting, WIDTH, initial_indent="    ", subsequent_indent="        ")
 
 
 def page(name: str) -> Iterator[str]:

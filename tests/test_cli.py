@@ -40,7 +40,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert options(cli.tools) == {"--version"}
     assert {name: options(command) for name, command in cli.tools.commands.items()} == {
         "data": {"NAME", "--to", "--full"},
-        "layers": set(),
+        "layers": {"[TYPE]", "--markdown"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }
@@ -77,13 +77,14 @@ def test_version() -> None:
 
 
 def test_layers_lists_every_type() -> None:
-    ended = call(cli.tools, "layers")
-    head, *rows = ended.stdout.splitlines()
-    assert head.split()[:4] == ["type", "bottoms", "tops", "settings"]
-    assert [row.split()[0] for row in rows] == list(layer_types())
-    (convolution,) = [row for row in rows if row.split()[0] == "Convolution"]
-    assert convolution.split()[3] == "convolution_param"
-    assert next(row for row in rows if row.split()[0] == "Eltwise").split()[1:3] == ["2+", "1"]
+    head, *lines = call(cli.tools, "layers").stdout.splitlines()
+    assert head.split() == ["type", "family", "bottoms", "tops", "cases", "what", "it", "does"]
+    rows = {line.split()[0]: line.split() for line in lines if not line.startswith(" ")}
+    assert list(rows) == list(layer_types())
+    assert rows["Eltwise"][:5] == ["Eltwise", "common", "2+", "1", "13"]
+    at = next(i for i, line in enumerate(lines) if line.startswith("Power "))
+    assert lines[at + 1] == "    power_param: power=1 scale=1 shift=0"
+    assert max(map(len, lines)) <= 120
 
 
 def test_data_mnist(tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
         given, missing = ("max", "min") if min is None else ("min", "max")
         raise ConfigError(f"{given} is given but not {missing}: give both bounds", field=f"clip_param.{given}")
     low, high = min or 0.0, max or 0.0
-    return x.clamp(low, high) if low <= high else torch.full_like(x, low)  # where torch would give the upper bound
+    if low > high:
+        return torch.full_like(x, low)  # where torch would give the upper bound
+    # not the gradient of clamp: at the bounds that is 1 or 0, by torch's version
+    return torch.where((x >= low) & (x <= high), x, x.detach().clamp(low, high))
 
 
 @layer("Dropout")
