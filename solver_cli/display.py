@@ -60,6 +60,14 @@ def log_outputs(phase: str, site: str, net: Net, outputs: Mapping[str, Tensor]) 
             index += 1
 
 
+def log_unshared(train: Net, test: Net) -> None:
+    """Name the layers of the train net that the test net lacks, as Caffe does whenever it shares weights for a test."""
+    names = {node.name for node in test.nodes}
+    for node in train.nodes:
+        if node.name not in names:
+            log.info("net.cpp:678", f"Ignoring source layer {node.name}")
+
+
 class Best:
     """The best value of a test output so far: the highest, or the lowest of one that has a weight in the loss or says so."""
 

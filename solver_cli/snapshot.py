@@ -15,7 +15,7 @@ from torch import Tensor
 
 from solver_cli import log, runstate
 from solver_cli.archive import identity, weights_of
-from solver_cli.caffe_pb2 import NetParameter
+from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, solverstate
 from solver_cli.formats.atomic import atomic_write
@@ -54,6 +54,14 @@ class Names:
         if not os.access(folder, os.W_OK):
             message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' is not writable"
             raise ConfigError(message, field="snapshot_prefix")
+
+
+def following(param: SolverParameter, iteration: int) -> int:
+    """The iteration after `iteration` at which a snapshot is due; 0 for none."""
+    due = iteration - iteration % param.snapshot + param.snapshot if param.snapshot else param.max_iter + 1
+    if due <= param.max_iter:
+        return due
+    return param.max_iter if param.snapshot_after_train and iteration < param.max_iter else 0
 
 
 # -- weights --------------------------------------------------------------------------------------------------------

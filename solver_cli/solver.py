@@ -15,7 +15,7 @@ from solver_cli import archive, doubts, finite, log, prototxt, runstate, snapsho
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
-from solver_cli.display import Best, SmoothedLoss, log_outputs
+from solver_cli.display import Best, SmoothedLoss, log_outputs, log_unshared
 from solver_cli.errors import ConfigError, DataError, Error, SnapshotError, Where
 from solver_cli.formats.solverstate import State
 from solver_cli.lr_policy import learning_rate, step_counter
@@ -223,7 +223,8 @@ class Solver:
 
         Raises Interrupted and DataError with the learned blobs as they were.
         """
-        before = [blob.clone() for blob in self._statistics] if self.param.iter_size > 1 else []
+        begun = self.param.iter_size > 1 or self.device.type == "cpu"  # a pass may have begun when an error comes
+        before = [blob.clone() for blob in self._statistics] if begun else []
         try:
             return self._passes()
         except (Interrupted, DataError):
@@ -325,7 +326,7 @@ class Solver:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
         log.info("solver.cpp:347", f"Iteration {self.iter}, Testing net (#{index})")
         net, batches = self.test_nets[index], self.param.test_iter[index]
-        _log_unshared(self.net, net)
+        log_unshared(self.net, net)
         debug = DebugInfo(net) if self.param.debug_info else None
         totals: dict[str, Tensor] = {}
         loss_total = torch.zeros((), device=self.device)
@@ -373,11 +374,8 @@ class Solver:
 
     def _retry(self) -> str:
         """What is said when a snapshot fails; "" where no other one follows, so that the failure ends the run."""
-        interval, end = self.param.snapshot, self.param.max_iter
-        following = self.iter - self.iter % interval + interval if interval else end + 1
-        if following > end:
-            following = end if self.param.snapshot_after_train else 0
-        goes_on = following > self.iter and not self.stopping
+        following = snapshot.following(self.param, self.iter)
+        goes_on = following and not self.stopping
         return f"training goes on, the next try is at iteration {following}" if goes_on else ""
 
     def _write(self, weights: str, path: str, retry: str) -> None:
@@ -452,14 +450,6 @@ class Solver:
         self._writer.wait()
         for net in (self.net, *self.test_nets):
             net.close()
-
-
-def _log_unshared(train: Net, test: Net) -> None:
-    """Name the layers of the train net that the test net lacks, as Caffe does whenever it shares weights for a test."""
-    names = {node.name for node in test.nodes}
-    for node in train.nodes:
-        if node.name not in names:
-            log.info("net.cpp:678", f"Ignoring source layer {node.name}")
 
 
 def default_device(param: SolverParameter) -> torch.device:
