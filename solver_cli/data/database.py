@@ -37,7 +37,11 @@ class Database(Protocol):
     """A folder of records in the order of their keys, open to any number of readers at once."""
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        """(key, value) of every record from the key `start` on."""
+        """(key, value) of every record from the key `start` on. Raises DataError."""
+        ...
+
+    def check(self) -> None:
+        """Raise DataError if the records have gone since; called before every batch."""
         ...
 
 
@@ -55,26 +59,24 @@ class Lmdb:
             weakref.finalize(self, self._file.close)
             # Beyond its file's end the map ends the process: what the last page needs is what has to be there.
             self._size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-            self._check()
+            self.check()
             empty = not self._env.stat()["entries"]
         except (lmdb.Error, OSError) as error:
             raise DataError(f"{path}: cannot be opened as an LMDB: {error}", field=f"{FIELD}.source") from None
         if empty:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
-    def _check(self) -> None:
+    def check(self) -> None:
         size = os.fstat(self._file.fileno()).st_size
         if size < self._size:
             raise DataError(f"{self._path}: cut short: data.mdb has {size} bytes of {self._size}", field=f"{FIELD}.source")
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        self._check()
+        self.check()
         try:
             with self._env.begin() as transaction, transaction.cursor() as cursor:
                 if cursor.set_range(start) if start else cursor.first():
-                    for record in cursor:
-                        yield record
-                        self._check()
+                    yield from cursor
         except lmdb.Error as error:
             raise DataError(f"{self._path}: the LMDB is damaged: {error}", field=f"{FIELD}.source") from None
 
@@ -114,6 +116,9 @@ class LevelDb:
         except (self._error, RuntimeError) as error:
             found = str(error).replace(self._db.name, str(self._path))
             raise DataError(f"{self._path}: the LevelDB is damaged or gone: {found}", field=f"{FIELD}.source") from None
+
+    def check(self) -> None:
+        """Nothing to do: reading tells."""
 
 
 def mirror(path: Path, folder: Path) -> None:
@@ -178,6 +183,7 @@ class Data:
 
     def next_batch(self) -> tuple[Tensor, ...]:
         first = self._number
+        self._database.check()
         records = [self._take() for _ in range(self._batch_size)]
 
         def name(i: int) -> str:
