@@ -163,3 +163,33 @@ def test_the_saved_state_goes_on_when_the_data_are_back(tmp_path: Path) -> None:
     (tmp_path / "b.h5").write_bytes(whole)
     assert run("solver-train", "solver.prototxt", "--snapshot", "auto", folder=tmp_path).code == 0
     assert (tmp_path / "snap_iter_60.caffemodel").read_bytes() == (tmp_path / "whole_iter_60.caffemodel").read_bytes()
+
+
+def leveldb_net(folder: Path) -> str:
+    plyvel = pytest.importorskip("plyvel")
+    database = plyvel.DB(str(folder / "db"), create_if_missing=True, write_buffer_size=1 << 16)
+    random = np.random.default_rng(1)
+    for i in range(3000):
+        datum = Datum(channels=1, height=20, width=20, data=random.bytes(400), label=i % 3)
+        database.put(b"%05d" % i, datum.SerializeToString())
+    database.compact_range()
+    database.close()
+    return NET % ("Data", 'data_param { source: "db" batch_size: 1 }')
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:500]), ("has 500 bytes of ",)),
+        (lambda path: path.unlink(), ("No such file or directory", "the LevelDB is damaged or gone")),
+    ],
+    ids=["cut", "removed"],
+)
+def test_leveldb_tables(tmp_path: Path, change: Callable[[Path], None], expected: tuple[str, ...]) -> None:
+    """The last table, which the run has not yet come to; a run must not begin anew as if the data ended before it."""
+    going = Run(tmp_path, leveldb_net(tmp_path))
+    change(max((tmp_path / "db").glob("*.ldb")))
+    complaint, iteration = going.end()
+    assert "layer 'data' (Data): db" in complaint
+    assert any(words in complaint for words in expected)
+    assert iteration >= 1000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ IDLE = (
 )
 
 Record = tuple[bytes, bytes]
+TABLES = (".ldb", ".sst")  # of a LevelDB
 
 
 class Database(Protocol):
@@ -104,27 +106,45 @@ class LevelDb:
         try:
             mirror(path, Path(folder))
             self._db = plyvel.DB(folder, create_if_missing=False)
+            with self._db.iterator(reverse=True, include_value=False) as keys:
+                self._last = next(keys, None)
         except (plyvel.Error, OSError) as error:
             raise DataError(f"{path}: cannot be opened as a LevelDB: {error}", field=f"{FIELD}.source") from None
-        if next(self.records(), None) is None:
+        if self._last is None:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
+        self._tables = {file: file.stat().st_size for file in path.iterdir() if file.suffix in TABLES}
+        self._checked = time.monotonic()
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
+        key: bytes | None = None
         try:
             with self._db.iterator(start=start or None) as records:
-                yield from records
+                for key, value in records:
+                    yield key, value
+                if key is not None and key != self._last:  # how the iterator ends where it cannot go on
+                    raise RuntimeError(f"after record {key!r}, though there are more")
         except (self._error, RuntimeError) as error:
             found = str(error).replace(self._db.name, str(self._path))
             raise DataError(f"{self._path}: the LevelDB is damaged or gone: {found}", field=f"{FIELD}.source") from None
 
     def check(self) -> None:
-        """Nothing to do: reading tells."""
+        """Once a second: are the tables as long as they were? A map of one that is shorter ends the process."""
+        if time.monotonic() < self._checked + 1:
+            return
+        for file, size in self._tables.items():
+            try:
+                found = file.stat().st_size
+            except OSError as error:
+                raise DataError(f"{file}: {error.strerror}", field=f"{FIELD}.source") from None
+            if found != size:
+                raise DataError(f"{file}: has {found} bytes of {size}", field=f"{FIELD}.source")
+        self._checked = time.monotonic()
 
 
 def mirror(path: Path, folder: Path) -> None:
     """Link the tables of the LevelDB in `path` from `folder`, and copy its logs and lists, which opening changes."""
     for file in path.iterdir():
-        if file.suffix in (".ldb", ".sst"):
+        if file.suffix in TABLES:
             (folder / file.name).symlink_to(file.resolve())
         elif file.name == "CURRENT" or file.name.startswith("MANIFEST") or file.suffix == ".log":
             shutil.copyfile(file, folder / file.name)
