@@ -19,7 +19,7 @@ from typing import Any
 import lmdb
 import numpy as np
 
-from solver_cli import archive, runstate, solverspec
+from solver_cli import archive, runstate, solverspec, upgrading
 from solver_cli.caffe_pb2 import Datum, NetParameter, NetState, Phase, SolverParameter
 from solver_cli.data import database, hdf5, image, window
 from solver_cli.data.datum import Datums
@@ -145,6 +145,11 @@ def solver_seeds() -> list[bytes]:
     net = b'net_param { layer { name: "d" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } } }\n'
     rest = b'base_lr: 0.1 lr_policy: "step" gamma: 0.5 stepsize: 3 max_iter: 9 test_iter: 2 test_interval: 4 random_seed: 1'
     return [*texts, net + rest, *_runs()["solver.prototxt"]]
+
+
+def upgrade(content: bytes) -> None:
+    """What solver-tools upgrade does: nets and solvers in text, weights in binary."""
+    upgrading.upgrade_file(_file(content), str(_folder() / "upgraded"))
 
 
 # -- weights and states ---------------------------------------------------------------------------------------------
@@ -350,6 +355,7 @@ def _source(*patterns: str) -> list[bytes]:
 READERS: dict[str, Reader] = {
     "net": Reader(read_net_text, net_seeds, text=True),
     "solver": Reader(read_solver_text, solver_seeds, text=True),
+    "upgrade": Reader(upgrade, lambda: [*_formats("*.caffemodel"), *solver_seeds()[:10], *net_seeds()[:30]]),
     "caffemodel": Reader(read_weights, lambda: _formats("*.caffemodel")),
     "caffemodel_h5": Reader(read_weights, lambda: [*_formats("*.caffemodel.h5"), *[_small_weights()] * 4]),
     "solverstate": Reader(read_state, lambda: [*_formats("*.solverstate"), _ours(False), b"\x08\5"]),
