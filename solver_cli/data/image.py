@@ -52,8 +52,9 @@ def decode(data: bytes, name: str, colour: bool | None, field: str) -> Picture:
     mode = cv2.IMREAD_UNCHANGED if colour is None else cv2.IMREAD_COLOR if colour else cv2.IMREAD_GRAYSCALE
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), mode) if data else None
-    except (cv2.error, SystemError, MemoryError):  # a size that is forged or beyond MAX_PIXELS
-        picture = None
+    except (cv2.error, SystemError, MemoryError):
+        limit = f"{MAX_PIXELS} pixels, or damaged (the environment's OPENCV_IO_MAX_IMAGE_PIXELS allows more)"
+        raise DataError(f"{name} cannot be decoded: it has more than {limit}", field=field) from None
     if picture is None:
         raise DataError(f"{name} is not a picture that can be decoded ({len(data)} bytes)", field=field)
     if picture.dtype != np.uint8:
