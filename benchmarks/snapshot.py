@@ -78,7 +78,7 @@ def main() -> None:
             rows.setdefault("waiting snapshot", []).append(timed(solver.snapshot))
             begun = time.perf_counter()
             rows.setdefault("background snapshot: training waits", []).append(timed(lambda: solver.snapshot(wait=False)))
-            solver._writer.check()
+            solver.snapshots.writer.check()
             rows.setdefault("background snapshot: until it is on the disk", []).append(time.perf_counter() - begun)
             rows.setdefault("copy of the same bytes in memory", []).append(timed(lambda: [blob.clone() for blob in blobs]))
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -129,7 +129,7 @@ def insert_splits(layers: list[LayerSpec], net: NetParameter | None = None) -> l
     """
     sources, readers, weights = _count_readers(layers, net or NetParameter())
     taken: Counter[Use] = Counter()
-    result = []
+    result: list[LayerSpec] = []
     for i, spec in enumerate(layers):
         param = LayerParameter()
         param.CopyFrom(spec.param)

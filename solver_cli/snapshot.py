@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from solver_cli import log, runstate
+from solver_cli import archive, log, runstate
 from solver_cli.archive import identity, weights_of
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
@@ -205,3 +205,42 @@ def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solv
 def array(blob: Tensor) -> Array:
     """A copy of the blob's values on the host."""
     return blob.detach().cpu().numpy().copy() if blob.device.type == "cpu" else blob.detach().cpu().numpy()
+
+
+# -- a run's --------------------------------------------------------------------------------------------------------
+
+
+class Checkpoints:
+    """The snapshots of one run: their names, the thread that writes them, which is the last one.
+
+    `saved`: the state of the last one that was begun, "" if it failed; `good`: of the last one that is on the disk.
+    """
+
+    def __init__(self, param: SolverParameter, keep: int):
+        self.names = Names(param.snapshot_prefix, param.snapshot_format == SolverParameter.SnapshotFormat.Value("HDF5"))
+        self.keep = keep
+        self.writer = archive.Writer()
+        self.saved = self.good = ""
+        archive.sweep(self.names.prefix)
+
+    def announce(self, weights: str, path: str) -> None:
+        """Log the names of the two files, and wait for the snapshot before, so that memory holds one copy only."""
+        kind = "HDF5" if self.names.hdf5 else "binary proto"
+        log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
+        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
+        self.writer.wait()
+
+    def write(self, pair: Pair, retry: str) -> None:
+        """Write `pair` in the background, then remove what is more than `keep`; for `retry` see `archive.Writer`."""
+
+        def job() -> None:
+            try:
+                pair.write()
+            except BaseException:
+                self.saved = ""
+                raise
+            self.good = pair.state
+            if self.keep:
+                archive.thin_out(self.names.prefix, self.keep, pair.solver.iter)
+
+        self.writer.submit(job, retry)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from solver_cli import archive, doubts, finite, log, prototxt, runstate, snapshot
+from solver_cli import doubts, finite, log, prototxt, runstate, snapshot
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
@@ -61,9 +61,7 @@ class Solver:
         self.device = torch.device(device) if device is not None else default_device(self.param)
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
         check(self.spec)
-        self.names = snapshot.Names(
-            self.param.snapshot_prefix, self.param.snapshot_format == SolverParameter.SnapshotFormat.Value("HDF5")
-        )
+        self.snapshots = snapshot.Checkpoints(self.param, keep)
         self._check_snapshots()
         self.python_layers = python_layers
         self.net = self._build(train_net(self.spec), 0)
@@ -82,13 +80,11 @@ class Solver:
         self.ending: Callable[[], bool] = lambda: False
         self.on_step: Callable[[Solver], None] | None = None
         self.stopping = False
-        self.keep, self.allow_nan = keep, allow_nan
+        self.allow_nan = allow_nan
         self.best = Best(keep_best, self.test_nets) if keep_best else None
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self._pending: list[Tensor] = []  # losses that are still on the device
         self._batch: dict[str, Tensor] = {}
-        self._writer = archive.Writer()
-        self._saved = self._good = ""  # the states of the last snapshot and of the last one that is on the disk
         self._resumed = False
         self._begun = 0  # the iteration at which this run began
         self._boundary = self._run_state()  # after the last update, before any test
@@ -96,7 +92,6 @@ class Solver:
         self._statistics = [x.blob for x in self.net.learned if x.node.param.type == "BatchNorm"]
         self._timer = time.perf_counter()
         self._displayed = 0
-        archive.sweep(self.param.snapshot_prefix)
         log.info("solver.cpp:57", "Solver scaffolding done.")
 
     def _build(self, spec: NetSpec, index: int) -> Net:
@@ -118,7 +113,7 @@ class Solver:
         if not (self.param.snapshot or self.param.snapshot_after_train):
             return
         try:
-            self.names.check_writable()
+            self.snapshots.names.check_writable()
         except ConfigError as error:
             self.spec.fail(error.message, error.field)
 
@@ -139,9 +134,9 @@ class Solver:
                 self._show_end()
             except Interrupted:
                 self._poll()
-        self._writer.wait()
+        self.snapshots.writer.wait()
         self._poll()  # a signal may have come meanwhile
-        self._writer.check()
+        self.snapshots.writer.check()
 
     def _show_end(self) -> None:
         """One more forward pass for the last display, and the last test, where they are due."""
@@ -197,11 +192,12 @@ class Solver:
         try:
             self.stopping = True
             self._save()
-            self._writer.check()
+            self.snapshots.writer.check()
         except Error as error:
             log.error("solver.cpp:464", f"The data have failed, and the snapshot as well: {error}")
         else:
-            log.info("solver.cpp:464", f"The data have failed; resume from {self.names.state(self.iter)} when they are back")
+            path = self.snapshots.names.state(self.iter)
+            log.info("solver.cpp:464", f"The data have failed; resume from {path} when they are back")
 
     def _poll(self) -> None:
         """Do what is asked from outside."""
@@ -293,11 +289,11 @@ class Solver:
 
     def _explain(self, iteration: int) -> NoReturn:
         """Run the last pass again to find the first number that went wrong; raise NumericalError."""
-        self._writer.wait()
+        self.snapshots.writer.wait()
         if self.net.draws is not None and self._draws is not None:
             self.net.draws.set_state(self._draws)
         rate = learning_rate(self.param, iteration, self.current_step)
-        raise finite.explain(self.net, self._batch, iteration, rate, self._good, self.iter > self._begun)
+        raise finite.explain(self.net, self._batch, iteration, rate, self.snapshots.good, self.iter > self._begun)
 
     def _display(self, outputs: Mapping[str, Tensor]) -> None:
         loss = self._settle()
@@ -320,7 +316,7 @@ class Solver:
                 break
             means = self.test(index)
             if self.best and self.best.improved(index, means):
-                self._write(*self.names.best(), "training goes on, the next try is at a better value")
+                self._write(*self.snapshots.names.best(), "training goes on, the next try is at a better value")
 
     def test(self, index: int = 0) -> dict[str, list[float]]:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
@@ -361,15 +357,15 @@ class Solver:
         Without `wait` they are written in the background, an error is logged, and the next snapshot is the next try; with
         it, raises SnapshotError.
         """
-        path = self._saved = self.names.state(self.iter)
-        self._write(self.names.weights(self.iter), path, "" if wait else self._retry())
+        path = self.snapshots.saved = self.snapshots.names.state(self.iter)
+        self._write(self.snapshots.names.weights(self.iter), path, "" if wait else self._retry())
         if wait:
-            self._writer.check()
+            self.snapshots.writer.check()
         return path
 
     def _save(self) -> None:
         """Have this iteration's snapshot written, unless it is already."""
-        if self._saved != self.names.state(self.iter):
+        if self.snapshots.saved != self.snapshots.names.state(self.iter):
             self.snapshot(wait=False)
 
     def _retry(self) -> str:
@@ -382,25 +378,10 @@ class Solver:
         """Collect this iteration's snapshot and have it written. Raises NumericalError for weights that are not finite."""
         if not (self.allow_nan or finite.all_finite([learned.blob for learned in self.net.learned])):
             self._explain(self.iter)
-        kind = "HDF5" if self.names.hdf5 else "binary proto"
-        log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
-        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
-        self._writer.wait()  # before memory is taken for one more copy
+        self.snapshots.announce(weights, path)
         state = State(self.iter, "", self.current_step, [snapshot.array(blob) for blob in self.history])
         steps = self.update.steps if self.param.snapshot_diff else None
-        pair = snapshot.collect(self.net, (weights, path), state, self._boundary, steps)
-
-        def job() -> None:
-            try:
-                pair.write()
-            except BaseException:
-                self._saved = ""
-                raise
-            self._good = path
-            if self.keep:
-                archive.thin_out(self.names.prefix, self.keep, pair.solver.iter)
-
-        self._writer.submit(job, retry)
+        self.snapshots.write(snapshot.collect(self.net, (weights, path), state, self._boundary, steps), retry)
 
     def _run_state(self) -> dict[str, Any]:
         """What Caffe's state leaves out: data positions, random numbers, recurrent states, loss window, best value."""
@@ -423,7 +404,7 @@ class Solver:
             for own, found in zip(self.history, state.history, strict=True):
                 own.copy_(torch.from_numpy(found.reshape(own.shape)))
         self.iter, self.current_step = state.iter, state.current_step
-        self._saved = self._good = path
+        self.snapshots.saved = self.snapshots.good = path
         self._begun = self.iter
         try:
             self._resume(runstate.loads(state.run))
@@ -447,7 +428,7 @@ class Solver:
 
     def close(self) -> None:
         """Finish writing, and give back the files and threads of the data layers."""
-        self._writer.wait()
+        self.snapshots.writer.wait()
         for net in (self.net, *self.test_nets):
             net.close()
 

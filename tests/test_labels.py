@@ -61,8 +61,8 @@ def test_an_ignored_label_is_not_wrong(monkeypatch):
 
 
 NET = """
-layer {{ name: "data" type: "DummyData" top: "x" top: "label" dummy_data_param {{ shape {{ dim: 4 dim: 3 }} shape {{ dim: 4 }}
-  data_filler {{ }} data_filler {{ value: {label} }} }} }}
+layer {{ name: "data" type: "DummyData" top: "x" top: "label"
+  dummy_data_param {{ shape {{ dim: 4 dim: 3 }} shape {{ dim: 4 }} data_filler {{ }} data_filler {{ value: {label} }} }} }}
 layer {{ name: "fc" type: "InnerProduct" bottom: "x" top: "fc" inner_product_param {{ num_output: {classes} }} }}
 layer {{ name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" {ignore} }}
 layer {{ name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }}

@@ -279,7 +279,7 @@ for form in ("BINARYPROTO", "HDF5"):
         spec.param.snapshot_format = spec.param.SnapshotFormat.Value(form)
         spec.param.snapshot_prefix = f"{form}{size}"
         solver = Solver(spec)
-        solver.on_step = lambda s: (s._writer.wait(), limit({2: size, 3: size, 6: size}.get(s.iter, -1)))
+        solver.on_step = lambda s: (s.snapshots.writer.wait(), limit({2: size, 3: size, 6: size}.get(s.iter, -1)))
         try:
             solver.solve()
         except SnapshotError as error:
