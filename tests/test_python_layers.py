@@ -380,7 +380,7 @@ def test_setup_runs_once_on_zeros_of_the_known_shapes(folder: Path) -> None:
     net = middle(f'bottom: "x0" top: "y" {layer("Seen", "text")}', (3, 2), phase="TEST")
     own = net.python_layers["own"]
     assert own.seen[0].shape == (3, 2) and not own.seen[0].any()
-    assert (own.seen[1:], own.kind) == ([(3, 2)], ("text", 1))
+    assert (own.seen[1:], own.kind, str(own.phase)) == ([(3, 2)], ("text", 1), "TEST")
     assert net.blob_shapes["y"] == (7, 3)
     assert net({"x0": torch.ones(5, 2)})[1]["y"].shape == (7, 5)
 

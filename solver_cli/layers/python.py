@@ -46,6 +46,7 @@ class PythonLayer(nn.Module):
         super().__init__()
         with torch.device("cpu"):
             from solver_cli.pycaffe.blob import Blob, gradient
+            from solver_cli.pycaffe.layer import PhaseNumber
 
             message = LayerParameter(name=name, type="Python", phase=phase, python_param=param)  # type: ignore[arg-type]
             self.device, self.dtype = torch.device("cpu"), torch.float32
@@ -54,7 +55,7 @@ class PythonLayer(nn.Module):
             self.tops = [self.bottoms[i] if same else Blob() for i, same in enumerate(in_place)]
             self.instance: Layer = self._call(layer_class(param), message)
             self.instance.param_str = param.param_str
-            self.instance.phase = phase
+            self.instance.phase = PhaseNumber(phase)
             self.call("setup", self.bottoms, self.tops)
             self.call("reshape", self.bottoms, self.tops)
             for index, blob in enumerate(self.instance.blobs):

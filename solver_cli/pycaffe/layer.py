@@ -5,8 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.caffe_pb2 import LayerParameter, Phase
 from solver_cli.pycaffe.blob import Blob, BlobVec
+
+
+class PhaseNumber(int):
+    """caffe.TRAIN or caffe.TEST; as text TRAIN or TEST, which layers written for other Caffes use as a key."""
+
+    def __str__(self) -> str:
+        return Phase.Name(self)  # type: ignore[no-any-return]
 
 
 class Layer:

@@ -234,7 +234,7 @@ class Captured:
                 self.latest[name] = top
                 if top.requires_grad and name not in self.watched:
                     self.watched.add(name)
-                    top.register_hook(partial(self.grads.__setitem__, name))  # retain_grad would copy
+                    top.register_hook(partial(self.grads.__setitem__, name))  # type: ignore[no-untyped-call]  # retain_grad copies
 
     def settle(self) -> None:
         """Let the Blobs take what has been captured."""
