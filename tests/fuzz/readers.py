@@ -167,12 +167,18 @@ def read_state(content: bytes) -> None:
 
 def read_run(content: bytes) -> None:
     """Take up a run whose state is this JSON text, and go one step."""
-    solver, path = _solver(), _folder() / "state"
-    for text in (_pristine(), content.decode("utf-8", "backslashreplace").replace(HERE, str(_folder()))):
-        history = [blob.numpy() for blob in solver.history]
-        solverstate.write(path, solverstate.State(3, "", 0, history, text))
-        solver.restore(str(path))
-    solver.step(1)
+    text = content.decode("utf-8", "backslashreplace").replace(HERE, str(_folder()))
+    try:
+        _restore(text)
+        _solver().step(1)
+    finally:
+        _restore(_pristine())
+
+
+def _restore(text: str) -> None:
+    path, history = _folder() / "state", [blob.numpy() for blob in _solver().history]
+    solverstate.write(path, solverstate.State(3, "", 0, history, text))
+    _solver().restore(str(path))
 
 
 NET = """

@@ -25,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 ROOM = 512 << 20  # of address space beside what the process has before its first input
-LONGEST = 1 << 16  # bytes of an input
+LONGEST = {"caffemodel": 1 << 12, "solverstate": 1 << 12, "runstate": 1 << 13}  # bytes of an input; of others 64 KiB
 
 
 def main() -> None:
@@ -83,7 +83,8 @@ def child(name: str, options: Any) -> None:
     torch.set_num_threads(1)
     warnings.simplefilter("error")
     reader, found = readers.READERS[name], Path("fuzz-found") / name
-    seeds = [seed for seed in reader.seeds() if len(seed) <= LONGEST]
+    longest = LONGEST.get(name, 1 << 16)
+    seeds = [seed for seed in reader.seeds() if len(seed) <= longest]
     seen: set[tuple[str, str]] = set()
     faulthandler.dump_traceback_later(options.seconds + 60, exit=True)  # where it hangs, if it does
 
@@ -111,7 +112,7 @@ def child(name: str, options: Any) -> None:
     one(seeds[0])
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + ROOM,) * 2)
-    flags = [f"-runs={options.inputs}", f"-max_total_time={options.seconds}", f"-max_len={LONGEST}", f"-seed={options.seed}"]
+    flags = [f"-runs={options.inputs}", f"-max_total_time={options.seconds}", f"-max_len={longest}", f"-seed={options.seed}"]
     flags += ["-timeout=20", "-rss_limit_mb=0", "-len_control=0", f"-artifact_prefix={found}/", "-print_final_stats=1"]
     atheris.Setup([sys.argv[0], *flags, str(corpus)], one, custom_mutator=change, internal_libfuzzer=True)
     atheris.Fuzz()
