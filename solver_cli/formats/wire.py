@@ -169,11 +169,12 @@ class _Numbers:
             shape = " x ".join(map(str, dims)) or "of one number"
             raise Malformed(f"its shape is {shape}, which is {prod(dims)} numbers, but it holds {count}")
         result = np.empty(count, np.float32)
-        if self.loose:
-            result[:] = np.frombuffer(self.loose, dtype)
-        at = 0
-        for start, end in self.runs:
-            at += _copy(self.buffer, start, end, dtype, result[at:])
+        with np.errstate(over="ignore", invalid="ignore"):  # doubles beyond float32 become infinite
+            if self.loose:
+                result[:] = np.frombuffer(self.loose, dtype)
+            at = 0
+            for start, end in self.runs:
+                at += _copy(self.buffer, start, end, dtype, result[at:])
         return result.reshape(tuple(dims))
 
 
