@@ -32,6 +32,8 @@ def upgrade_file(source: str, target: str) -> bool:
     except ConfigError as error:
         error.where = error.where or place.where(source, error.field)
         raise
+    except UnicodeDecodeError as error:
+        raise SnapshotError(f"a text in it is not UTF-8 ({error.object!r}): damaged?", Where(source)) from None
     tool = f"upgrade_{kind[:-9].lower()}_proto_{form}.cpp"
     if not needed:
         log.error(f"{tool}:43", f"File already in latest proto format: {source}")
