@@ -340,6 +340,14 @@ def read_hdf5_data(content: bytes) -> None:
         raise errors[0]
 
 
+def _small_data() -> bytes:
+    import h5py
+
+    with h5py.File(_folder() / "small.h5", "w") as file:
+        file["data"], file["label"] = np.ones((2, 3), np.float32), np.arange(2.0)
+    return (_folder() / "small.h5").read_bytes()
+
+
 def read_lmdb(content: bytes) -> None:
     """A database that was cut off, or that is no database."""
     folder = _folder() / "cut"
@@ -373,5 +381,5 @@ READERS: dict[str, Reader] = {
     "image_list": Reader(read_image_list, lambda: _source("list*.txt"), text=True),
     "window_file": Reader(read_window_file, lambda: _source("win*.txt"), text=True),
     "hdf5_list": Reader(read_hdf5_list, lambda: _source("h5*.txt"), text=True),
-    "hdf5_data": Reader(read_hdf5_data, lambda: _source("h5*.h5")),
+    "hdf5_data": Reader(read_hdf5_data, lambda: [*_source("h5*.h5"), *[_small_data()] * 4]),
 }
