@@ -43,8 +43,9 @@ class SmoothedLoss:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`, unless the window has another length now."""
         if len(state["losses"]) == min(self.window, state["count"]):
-            self.losses = [np.float32(x) for x in state["losses"]]
-            self.count, self.value = int(state["count"]), np.float32(state["value"])
+            with np.errstate(over="ignore"):
+                self.losses = [np.float32(x) for x in state["losses"]]
+                self.count, self.value = int(state["count"]), np.float32(state["value"])
 
 
 def log_outputs(phase: str, site: str, net: Net, outputs: Mapping[str, Tensor]) -> None:
