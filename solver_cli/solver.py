@@ -65,14 +65,8 @@ class Solver:
         self._check_snapshots()
         self.python_layers = python_layers
         self.net = self._build(train_net(self.spec), 0)
-        self.test_nets: list[Net] = []
-        for index, (what, spec) in enumerate(test_nets(self.spec)):
-            log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
-            self.test_nets.append(self._build(spec, index + 1))
-        doubts.warn(self.spec, self.net, self.test_nets)
+        self.test_nets = self._build_tests()
         runstate.log_forgetful(self.net)
-        for net in self.test_nets:
-            net.share_with(self.net)
         self.update = Update(self.net, self.param)
         self.iter = 0
         self.current_step = 0
@@ -108,6 +102,17 @@ class Solver:
                 log.info("solver.cpp:72", f"Finetuning from {path.strip()}")
                 snapshot.load_weights(net, path.strip())
         return net
+
+    def _build_tests(self) -> list[Net]:
+        """The test nets, which share the train net's weights."""
+        nets = []
+        for index, (what, spec) in enumerate(test_nets(self.spec)):
+            log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
+            nets.append(self._build(spec, index + 1))
+        doubts.warn(self.spec, self.net, nets)
+        for net in nets:
+            net.share_with(self.net)
+        return nets
 
     def _check_snapshots(self) -> None:
         if not (self.param.snapshot or self.param.snapshot_after_train):
