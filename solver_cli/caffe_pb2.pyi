@@ -638,6 +638,20 @@ class LayerParameter(Message):
     ) -> None: ...
 
 class TransformationParameter(Message):
+    class InterpolationAlgo(int, metaclass=EnumTypeWrapper):
+        INTER_NEAREST: ClassVar[int]
+        INTER_LINEAR: ClassVar[int]
+        INTER_CUBIC: ClassVar[int]
+        INTER_AREA: ClassVar[int]
+    INTER_NEAREST: ClassVar[int]
+    INTER_LINEAR: ClassVar[int]
+    INTER_CUBIC: ClassVar[int]
+    INTER_AREA: ClassVar[int]
+    class Packing(int, metaclass=EnumTypeWrapper):
+        NCHW: ClassVar[int]
+        NHWC: ClassVar[int]
+    NCHW: ClassVar[int]
+    NHWC: ClassVar[int]
     SCALE_FIELD_NUMBER: ClassVar[int]
     MIRROR_FIELD_NUMBER: ClassVar[int]
     CROP_SIZE_FIELD_NUMBER: ClassVar[int]
@@ -645,6 +659,22 @@ class TransformationParameter(Message):
     MEAN_VALUE_FIELD_NUMBER: ClassVar[int]
     FORCE_COLOR_FIELD_NUMBER: ClassVar[int]
     FORCE_GRAY_FIELD_NUMBER: ClassVar[int]
+    IMG_RAND_RESIZE_LOWER_FIELD_NUMBER: ClassVar[int]
+    IMG_RAND_RESIZE_UPPER_FIELD_NUMBER: ClassVar[int]
+    RAND_RESIZE_RATIO_LOWER_FIELD_NUMBER: ClassVar[int]
+    RAND_RESIZE_RATIO_UPPER_FIELD_NUMBER: ClassVar[int]
+    VERTICAL_STRETCH_LOWER_FIELD_NUMBER: ClassVar[int]
+    VERTICAL_STRETCH_UPPER_FIELD_NUMBER: ClassVar[int]
+    HORIZONTAL_STRETCH_LOWER_FIELD_NUMBER: ClassVar[int]
+    HORIZONTAL_STRETCH_UPPER_FIELD_NUMBER: ClassVar[int]
+    INTERPOLATION_ALGO_DOWN_FIELD_NUMBER: ClassVar[int]
+    INTERPOLATION_ALGO_UP_FIELD_NUMBER: ClassVar[int]
+    ALLOW_UPSCALE_FIELD_NUMBER: ClassVar[int]
+    RANDOM_SEED_FIELD_NUMBER: ClassVar[int]
+    CROP_H_FIELD_NUMBER: ClassVar[int]
+    CROP_W_FIELD_NUMBER: ClassVar[int]
+    USE_GPU_TRANSFORM_FIELD_NUMBER: ClassVar[int]
+    FORWARD_PACKING_FIELD_NUMBER: ClassVar[int]
     scale: float
     mirror: bool
     crop_size: int
@@ -652,6 +682,22 @@ class TransformationParameter(Message):
     mean_value: RepeatedScalarFieldContainer[float]
     force_color: bool
     force_gray: bool
+    img_rand_resize_lower: int
+    img_rand_resize_upper: int
+    rand_resize_ratio_lower: float
+    rand_resize_ratio_upper: float
+    vertical_stretch_lower: float
+    vertical_stretch_upper: float
+    horizontal_stretch_lower: float
+    horizontal_stretch_upper: float
+    interpolation_algo_down: int
+    interpolation_algo_up: int
+    allow_upscale: bool
+    random_seed: int
+    crop_h: int
+    crop_w: int
+    use_gpu_transform: bool
+    forward_packing: int
     def __init__(
         self,
         *,
@@ -662,6 +708,22 @@ class TransformationParameter(Message):
         mean_value: Iterable[float] | None = ...,
         force_color: bool | None = ...,
         force_gray: bool | None = ...,
+        img_rand_resize_lower: int | None = ...,
+        img_rand_resize_upper: int | None = ...,
+        rand_resize_ratio_lower: float | None = ...,
+        rand_resize_ratio_upper: float | None = ...,
+        vertical_stretch_lower: float | None = ...,
+        vertical_stretch_upper: float | None = ...,
+        horizontal_stretch_lower: float | None = ...,
+        horizontal_stretch_upper: float | None = ...,
+        interpolation_algo_down: int | str | None = ...,
+        interpolation_algo_up: int | str | None = ...,
+        allow_upscale: bool | None = ...,
+        random_seed: int | None = ...,
+        crop_h: int | None = ...,
+        crop_w: int | None = ...,
+        use_gpu_transform: bool | None = ...,
+        forward_packing: int | str | None = ...,
     ) -> None: ...
 
 class LossParameter(Message):

@@ -190,7 +190,8 @@ class Data:
         self._database = open_database(param.backend, self._path)
         self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
-        self._datums = Datums(self._transform.force, f"{FIELD}.source", self._pool)
+        floats = self._transform.resize is not None
+        self._datums = Datums(self._transform.force, f"{FIELD}.source", self._pool, floats)
         self._number = 0  # of the record to come, counted through all rounds
         self._seek(b"")
         key, value = self._record

@@ -17,10 +17,14 @@ from solver_cli.errors import DataError
 
 
 class Datums:
-    """Reads the values of records: raw bytes, floats, or encoded files (read as colour or grey if `force` says so)."""
+    """Reads the values of records: raw bytes, floats, or encoded files (read as colour or grey if `force` says so).
 
-    def __init__(self, force: bool | None, field: str, pool: Pool) -> None:
+    With `floats` raw bytes become floats, as NVCaffe has them before it resizes.
+    """
+
+    def __init__(self, force: bool | None, field: str, pool: Pool, floats: bool = False) -> None:
         self._force = force
+        self._floats = floats
         self._field = field
         self._pool = pool
         self._layout: Layout | None = None
@@ -29,7 +33,7 @@ class Datums:
         """The pictures (one array if they are small and alike) and labels; `name` gives what errors call each record."""
         if self._layout is None or not values[0].startswith(self._layout.head):
             self._layout = layout_of(values[0])
-        if self._layout and (labels := self._layout.read_labels(values)) is not None:
+        if self._layout and not self._floats and (labels := self._layout.read_labels(values)) is not None:
             return self._layout.pictures(values), labels
         datums = [self.parse(value, name(i)) for i, value in enumerate(values)]
         run = self._pool.map if any(datum.encoded for datum in datums) else map
@@ -51,7 +55,7 @@ class Datums:
         values = np.frombuffer(data, np.uint8) if data else np.array(datum.float_data, np.float32)
         if min(shape) < 1 or values.size != prod(shape):
             raise DataError(f"{name} is {by(shape)}, but holds {values.size} values", field=self._field)
-        return values.reshape(shape)
+        return values.reshape(shape).astype(np.float32, copy=False) if self._floats else values.reshape(shape)
 
 
 class Layout:

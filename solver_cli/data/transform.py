@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import TransformationParameter
+from solver_cli.data import resize
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, say
 from solver_cli.errors import ConfigError, DataError
@@ -19,25 +20,30 @@ from solver_cli.formats import blobproto
 
 Picture = NDArray[Any]  # [channels, height, width], uint8 or float32
 
-FIELDS = ("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray")
-IDLE = ("use_gpu_transform",)
+FIELDS = (
+    *("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray"),
+    *(*resize.FIELDS, "random_seed"),  # NVCaffe's
+)
+IDLE = ("use_gpu_transform", "forward_packing")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
 
 
 class Transform:
-    """(picture - mean) * scale of a crop, mirrored or not: Caffe's transform_param.
+    """(picture - mean) * scale of a crop, mirrored or not, resized first if wanted: Caffe's transform_param.
 
-    The crop is random in training and central otherwise; mirroring is random in both. What is drawn for a record hangs on
-    `seed` and the record's number alone. `field` is named in errors about the pictures.
+    The crop is random in training and central otherwise; mirroring and resizing are random in both. What is drawn for a
+    record hangs on `seed` and the record's number alone. `field` is named in errors about the pictures. A mean file has the
+    size of the pictures; if they are resized, its centre is subtracted.
     """
 
     def __init__(self, param: TransformationParameter, training: bool, generator: Generator, field: str) -> None:
         check_fields(param, "transform_param", FIELDS, IDLE)
         if param.force_color and param.force_gray:
             raise ConfigError("force_color and force_gray exclude each other", field="transform_param.force_gray")
-        self.seed = draw_seed(generator)
+        self.seed = param.random_seed if param.random_seed >= 0 else draw_seed(generator)
         self.force = True if param.force_color else False if param.force_gray else None
         self.crop: int = param.crop_size
+        self.resize = resize.of(param)
         self._mirror = param.mirror
         self._random_crop = training and self.crop > 0
         self._scale = np.float32(param.scale)
@@ -52,32 +58,47 @@ class Transform:
 
     def shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that a picture of `shape` (called `name` in errors) comes out with."""
-        channels, height, width = shape
-        if channels < 1 or height < 1 or width < 1:
+        if min(shape) < 1:
             raise DataError(f"{name} has no pixels: its shape is {by(shape)}", field=self._field)
+        if self.resize:
+            shape = (shape[0], *self.resize.size(shape[1], shape[2], resize.MIDDLE))
+        return self._cut(name, shape)
+
+    def _cut(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape after the crop of a picture that has been resized to `shape`."""
+        channels, height, width = shape
         if self.crop > min(height, width):
+            more = " (allow_upscale: true enlarges it)" if self.resize else ""
             raise DataError(
-                f"crop_size {self.crop} is larger than {name}, which is {height} x {width}",
+                f"crop_size {self.crop} is larger than {name}, which is {height} x {width}{more}",
                 field="transform_param.crop_size",
             )
+        out = (channels, self.crop or height, self.crop or width)
         if self._values is not None and len(self._values) not in (1, channels):
             raise ConfigError(
                 f"{len(self._values)} mean values for {name} of {channels} channels: give one, or one for each channel",
                 field="transform_param.mean_value",
             )
-        if self._mean is not None and self._mean.shape != shape:
-            raise DataError(
-                f"the mean file is {by(self._mean.shape)}, {name} is {by(shape)}: they must be equal",
-                field="transform_param.mean_file",
-            )
-        return (channels, self.crop or height, self.crop or width)
+        if self._mean is not None:
+            self._check_mean(self._mean.shape, name, out if self.resize else shape)
+        return out
+
+    def _check_mean(self, mean: tuple[int, ...], name: str, shape: tuple[int, ...]) -> None:
+        if self.resize and mean[0] == shape[0] and mean[1] >= shape[1] and mean[2] >= shape[2]:
+            return
+        if mean != shape:
+            need = "it must have the channels and be as large" if self.resize else "they must be equal"
+            raise DataError(f"the mean file is {by(mean)}, {name} is {by(shape)}: {need}", field="transform_param.mean_file")
 
     def __call__(self, pictures: Sequence[Picture] | Picture, first: int, name: Callable[[int], str], pool: Pool) -> Tensor:
         """The batch [N, channels, height, width] of `pictures`: a sequence, or one array of them all.
 
         `first` is the running number of the first of them, `name` gives what errors call each.
         """
-        shape = self.shape(name(0), pictures[0].shape)
+        if self.resize:
+            words = random_words(self.seed ^ 1 << 62, first, len(pictures), resize.WORDS)
+            pictures = list(pool.map(self.resize, pictures, words))
+        shape = self._cut(name(0), pictures[0].shape)
         if not isinstance(pictures, np.ndarray):
             for i, picture in enumerate(pictures):
                 self._check_equal(i, picture, shape, name)
@@ -92,7 +113,7 @@ class Transform:
         return torch.from_numpy(batch)
 
     def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
-        other = self.shape(name(i), picture.shape)
+        other = self._cut(name(i), picture.shape)
         if other[0] != shape[0]:
             raise DataError(
                 f"{name(i)} has {other[0]} channels, but {name(0)} began the batch with {shape[0]}: "
@@ -128,6 +149,9 @@ class Transform:
         if self._values is not None:
             np.subtract(pixels, self._values, out=out)
         elif self._mean is not None:
+            if self.resize:
+                top, left = (np.array(self._mean.shape[1:]) - out.shape[1:]) // 2
+                cut = (..., slice(top, top + out.shape[1]), slice(left, left + out.shape[2]))
             np.subtract(pixels, self._mean[cut][aspect], out=out)
         else:
             out[...] = pixels

@@ -25,7 +25,7 @@ from solver_cli.data.source import (
     say,
     state_field,
 )
-from solver_cli.data.transform import Picture, read_mean
+from solver_cli.data.transform import IDLE, Picture, read_mean
 from solver_cli.errors import ConfigError, DataError, nearest
 from solver_cli.registry import source
 
@@ -72,7 +72,7 @@ class WindowData:
             transform,
             "transform_param",
             ("crop_size", "mirror", "mean_file", "mean_value"),
-            ("scale", "force_color", "force_gray"),
+            ("scale", "force_color", "force_gray", *IDLE),
         )
         self._batch_size = check_batch_size(param, FIELD)
         if not transform.crop_size:
