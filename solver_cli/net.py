@@ -19,6 +19,7 @@ from solver_cli.fusion import fuse
 from solver_cli.labels import checked
 from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
 from solver_cli.plan import (
+    Absent,
     Learned,
     Node,
     Planner,
@@ -46,10 +47,17 @@ class Net(nn.Module):
     """
 
     def __init__(
-        self, spec: NetSpec, *, device: torch.device | str = "cpu", seed: int | None = None, python_layers: bool = True
+        self,
+        spec: NetSpec,
+        *,
+        device: torch.device | str = "cpu",
+        seed: int | None = None,
+        python_layers: bool = True,
+        absent: Absent | None = None,
     ):
         """Build the net of `spec` in its state. `seed` makes fillers, dropout and data repeatable; `python_layers` false
-        refuses layers of type Python, which run code of the user's. Raises Error."""
+        refuses layers of type Python, which run code of the user's; `absent` makes what stands in for data that are not
+        there. On the device meta it has shapes and no values. Raises Error."""
         super().__init__()
         self.param = spec.param
         self.name = spec.param.name
@@ -65,7 +73,7 @@ class Net(nn.Module):
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
         rng = np.random.default_rng(self.generator.initial_seed() % 2**63)
-        planner = Planner(spec.param.state.phase, rng, python_layers)
+        planner = Planner(spec.param.state.phase, rng, python_layers, absent)
         self.nodes: list[Node] = []
         self.learned: list[Learned] = []
         self._named: dict[str, Learned] = {}
@@ -146,7 +154,9 @@ class Net(nn.Module):
         return params[index]
 
     def _materialise(self, node: Node, index: int, meta: nn.Parameter) -> nn.Parameter:
-        """Memory for a blob, with the values of the text's `blobs` or of its filler."""
+        """Memory for a blob, with the values of the text's `blobs` or of its filler; none of both on the meta device."""
+        if self.device.type == "meta":
+            return nn.Parameter(torch.empty_like(meta))
         try:
             blob = torch.zeros(meta.shape)
             if index < len(node.param.blobs):
@@ -289,7 +299,7 @@ class Net(nn.Module):
         probe = fn(torch.zeros(0))
         self.device = probe.device
         drawing = [m for m in self.modules() if hasattr(type(m), "generator")]
-        if drawing:
+        if drawing and not probe.is_meta:
             self.draws = torch.Generator(self.device)
             self.draws.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
             for module in drawing:

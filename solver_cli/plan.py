@@ -19,12 +19,13 @@ from solver_cli import layers as _layers  # noqa: F401 - registers the compute l
 from solver_cli import log
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, ParamSpec, Phase
 from solver_cli.data.source import Source
-from solver_cli.errors import ConfigError, Error
+from solver_cli.errors import ConfigError, DataError, Error
 from solver_cli.fillers import FillerError
 from solver_cli.netspec import LayerSpec
 from solver_cli.registry import SAME, LayerType, layer, lookup
 
 Shape = tuple[int, ...]
+Absent = Callable[["Node", DataError], Source]
 LARGEST = 2**31 - 1  # values in a blob of Caffe's
 
 
@@ -84,13 +85,15 @@ class Node:
 class Planner:
     """Builds nodes one after the other, over the blobs made so far. `rng` seeds the data layers.
 
-    `python_layers`: whether layers whose code the user brings along are welcome.
+    `python_layers`: whether layers whose code the user brings along are welcome. `absent`: makes what stands in for a data
+    layer whose data are not there.
     """
 
-    def __init__(self, phase: int, rng: np.random.Generator, python_layers: bool = True):
+    def __init__(self, phase: int, rng: np.random.Generator, python_layers: bool = True, absent: Absent | None = None):
         self.phase = phase
         self.rng = rng
         self.python_layers = python_layers
+        self.absent = absent
         self.shapes: dict[str, Shape] = {}
         self.available: set[str] = set()
         self.memory = 0
@@ -169,6 +172,10 @@ class Planner:
             generator = np.random.default_rng(self.rng.integers(2**63))
             try:
                 source: Source = kind.build(node.param, training, generator)
+            except DataError as error:
+                if self.absent is None:
+                    raise
+                source = self.absent(node, error)
             except RuntimeError as error:
                 raise ConfigError(f"cannot make its tops: {first_line(error)}") from None
             node.source, node.shapes = source, [tuple(shape) for shape in source.shapes]

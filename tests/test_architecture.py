@@ -20,7 +20,7 @@ LEVELS = [
     {"layers", "data", "datasets"},
     {"plan", "labels", "fusion", "net"},
     {"lr_policy", "update_rules", "update", "snapshot", "runstate", "archive", "debug_info", "display", "finite", "doubts",
-     "solverspec", "signals"},
+     "solverspec", "signals", "memory"},
     {"solver"},
     {"training", "progress", "pycaffe", "catalogue"},
     {"cli"},

@@ -53,10 +53,11 @@ class Dropout(nn.Module):
             raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
 
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.ratio == 0 or x.is_meta:
+        if not self.training or self.ratio == 0:
             return x.view_as(x)
         keep = 1 - self.ratio
-        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+        generator = None if x.is_meta else self.generator
+        return x * torch.empty_like(x).bernoulli_(keep, generator=generator).div_(keep)
 
 
 @layer("ELU")

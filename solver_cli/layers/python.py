@@ -66,8 +66,6 @@ class PythonLayer(nn.Module):
                 blob.bind(get, lambda get=get: gradient(get()), blob.shape)
 
     def forward(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
-        if torch.empty(0).is_meta:  # the planner asks for shapes
-            return tuple(torch.empty(top.shape) for top in self.tops)
         tensors = (*bottoms, *self.parameters())
         if self.tops and torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
             tops: tuple[Tensor, ...] = _Run.apply(self, len(bottoms), *tensors)  # type: ignore[no-untyped-call]
@@ -76,6 +74,8 @@ class PythonLayer(nn.Module):
 
     def run_forward(self, bottoms: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """The tops as fresh tensors on the net's device."""
+        if torch.empty(0).is_meta:  # only shapes are asked for
+            return tuple(torch.empty(top.shape) for top in self.tops)
         for blob, tensor in zip(self.bottoms, bottoms, strict=True):
             blob.copy_data(tensor)
         wait(bottoms)
@@ -85,6 +85,9 @@ class PythonLayer(nn.Module):
 
     def run_backward(self, grads: Sequence[Tensor], propagate_down: Sequence[bool]) -> tuple[Tensor | None, ...]:
         """The bottoms' gradients, None where they are not wanted; those of learned blobs are added in place."""
+        if torch.empty(0).is_meta:
+            shapes = [blob.shape for blob in self.bottoms]
+            return tuple(torch.empty(s) if wanted else None for s, wanted in zip(shapes, propagate_down, strict=True))
         for blob, tensor in zip(self.tops, grads, strict=True):
             blob.copy_diff(tensor)
         wait(grads)

@@ -65,11 +65,7 @@ class Recurrent(nn.Module):
             inputs = inputs + F.linear(more[0].flatten(1), self.weight_static)
             more = more[1:]
         first = [s.detach() for s in more] if self.expose else self._carried(x)
-        if x.is_meta:  # for its shapes one step is enough
-            inputs, markers = inputs[:1], markers[:1]
         top, last = self.run(inputs, markers.detach(), [s.squeeze(0) for s in first])
-        if x.is_meta:
-            top = top.expand(len(x), *top.shape[1:])
         last = tuple(s.detach().unsqueeze(0) for s in last)
         if self.expose:
             return top, *last

@@ -1,0 +1,48 @@
+"""What is known of data that are not there: the shapes that a data layer's settings give away."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.errors import DataError
+
+
+class AbsentData:
+    """Stands in for a data layer whose data cannot be read because of `error`: it has shapes, but no batches.
+
+    `guess`: what is taken for granted, in words. Raises `error` where the settings leave the shapes open.
+    """
+
+    def __init__(self, layer: LayerParameter, error: DataError) -> None:
+        size, message = layer.transform_param.crop_size, getattr(layer, f"{FIELDS.get(layer.type, 'data')}_param")
+        height, width = size, size
+        if layer.type == "ImageData" and not size:
+            height, width = message.new_height, message.new_width
+        if layer.type not in FIELDS or not height or not width:
+            raise error
+        picture = (_channels(layer), height, width)
+        self.error = error
+        self.shapes: list[tuple[int, ...]] = [(message.batch_size, *picture), (message.batch_size,)][: len(layer.top)]
+        self.guess = f"pictures of {' x '.join(map(str, picture))} are assumed"
+
+    def next_batch(self) -> NoReturn:
+        raise self.error
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """There is none."""
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+FIELDS = {"Data": "data", "ImageData": "image_data", "WindowData": "window_data"}
+
+
+def _channels(layer: LayerParameter) -> int:
+    """3 unless the settings say that pictures are grey."""
+    grey = layer.type == "ImageData" and not layer.image_data_param.is_color
+    return 1 if grey or layer.transform_param.force_gray else 3
