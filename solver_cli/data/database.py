@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -46,6 +47,10 @@ class Database(Protocol):
         """Raise DataError if the records have gone since; called before every batch."""
         ...
 
+    def count(self) -> int:
+        """How many records there are. Raises DataError."""
+        ...
+
 
 class Lmdb:
     """An LMDB, opened read-only and without locks, so that it may lie on a read-only disk."""
@@ -72,6 +77,9 @@ class Lmdb:
         size = os.fstat(self._file.fileno()).st_size
         if size < self._size:
             raise DataError(f"{self._path}: cut short: data.mdb has {size} bytes of {self._size}", field=f"{FIELD}.source")
+
+    def count(self) -> int:
+        return int(self._env.stat()["entries"])
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
         self.check()
@@ -114,6 +122,14 @@ class LevelDb:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
         self._tables = {file: file.stat().st_size for file in path.iterdir() if file.suffix in TABLES}
         self._checked = time.monotonic()
+
+    def count(self) -> int:
+        """One more than the last number where all keys begin with one, as Caffe's tools write them; else by going through."""
+        with self._db.iterator(include_value=False) as keys:
+            first, last = (re.match(rb"\d{5,}", key) for key in (next(keys), self._last or b""))
+            if first and last and not int(first[0]):
+                return int(last[0]) + 1
+        return sum(1 for _ in self.records())
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
         key: bytes | None = None
@@ -201,6 +217,10 @@ class Data:
         say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
         if not datum.encoded:
             self._transform.warn_raw()
+
+    @property
+    def records(self) -> int:
+        return self._database.count()
 
     def next_batch(self) -> tuple[Tensor, ...]:
         first = self._number

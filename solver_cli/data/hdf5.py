@@ -56,6 +56,11 @@ class HDF5Data:
         if self._shuffle:
             self._order = shuffled(len(self._arrays[0]), self._seed, ROWS, self._round, self._place)
 
+    @property
+    def records(self) -> int:
+        """The rows of all files. Raises DataError."""
+        return sum(count_rows(path, self._tops[0]) for path in self._files)
+
     def next_batch(self) -> tuple[Tensor, ...]:
         tops = tuple(torch.empty(shape) for shape in self.shapes)
         filled = 0
@@ -137,6 +142,15 @@ def read_file(path: str, names: list[str]) -> list[NDArray[np.float32]]:
     if not len(arrays[0]):
         raise DataError(f"{path}: the datasets have no rows", field=f"{FIELD}.source")
     return arrays
+
+
+def count_rows(path: str, name: str) -> int:
+    """The rows of the dataset `name` of an HDF5 file, without reading them. Raises DataError."""
+    try:
+        with h5py.File(path, "r") as file:
+            return len(file[name])
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise DataError(f"{path}: the rows of '{name}' cannot be counted ({error})", field=f"{FIELD}.source") from None
 
 
 def read_dataset(file: Any, name: str, field: str) -> NDArray[np.float32]:

@@ -138,6 +138,10 @@ class ImageData:
         size = (self._param.new_width, self._param.new_height)
         return planes(opencv().resize(np.ascontiguousarray(picture.transpose(1, 2, 0)), size))
 
+    @property
+    def records(self) -> int:
+        return len(self._lines)
+
     def next_batch(self) -> tuple[Tensor, Tensor]:
         lines = [self._line(self._record + i) for i in range(self._batch_size)]
         pictures = list(self._pool.map(self._read, [name for name, _ in lines]))

@@ -21,7 +21,8 @@ log = logging.getLogger("solver_cli")
 class Source(Protocol):
     """A data layer: reader position, transform, batch. Never an nn.Module.
 
-    `shapes`: the shape of each top, known once it is built (it peeks at the first record, as Caffe does).
+    `shapes`: the shape of each top, known once it is built (it peeks at the first record, as Caffe does). `records`, where
+    there is such a number: how many records one round through the data has.
     Building and reading raise ConfigError and DataError.
     """
 

@@ -143,6 +143,10 @@ class WindowData:
             say(f"class {label} has {count} samples", "window_data_layer.cpp:161")
         return background, objects
 
+    @property
+    def records(self) -> int:
+        return len(self._background) + len(self._objects)
+
     def next_batch(self) -> tuple[Tensor, Tensor]:
         objects = int(np.float32(self._batch_size) * np.float32(self._param.fg_fraction))
         words = random_words(self._seed, self._record, self._batch_size, 2)
