@@ -15,11 +15,18 @@ from solver_cli.solverspec import SolverSpec
 
 def warn(solver: SolverSpec, train: Net, tests: list[Net]) -> None:
     """Log the doubts about a solver and its nets."""
-    for where, doubt in [*_of_solver(solver), *_of_train_net(solver, train), *_of_names(train)]:
+    for where, doubt in doubts(solver, train, tests):
         log.warning("solver.cpp:57", f"{where}: {doubt}")
+
+
+def doubts(solver: SolverSpec, train: Net, tests: list[Net]) -> Iterator[tuple[Where, str]]:
+    """The doubts about a solver and its nets, and where they arise."""
+    yield from _of_solver(solver)
+    yield from _of_train_net(solver, train)
+    yield from _of_names(train)
     for index, net in enumerate(tests):
         if not net.nodes:
-            log.warning("solver.cpp:57", f"{_file(net, solver)}: test net #{index} has no layers: nothing is tested")
+            yield _file(net, solver), f"test net #{index} has no layers: nothing is tested"
 
 
 def _of_solver(solver: SolverSpec) -> Iterator[tuple[Where, str]]:
