@@ -19,7 +19,7 @@ def fuse(nodes: list[Node]) -> None:
     """
     for norm, scale in pairwise(nodes):
         if _fits(norm, scale):
-            norm.quick, scale.quick = _passed_on, _both(norm, scale)
+            norm.quick, scale.quick, scale.fused = _passed_on, _both(norm, scale), norm
 
 
 def _fits(norm: Node, scale: Node) -> bool:

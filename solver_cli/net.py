@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,15 +208,28 @@ class Net(nn.Module):
         """
         blobs = dict(inputs) if inputs is not None else {}
         blobs.update(self.next_batch(blobs))
+        return self.run(self.nodes, blobs), blobs
+
+    def run(
+        self,
+        nodes: Sequence[Node],
+        blobs: dict[str, Tensor],
+        shares: Mapping[Node, Tensor | float] | None = None,
+        keep: bool = True,
+    ) -> Tensor:
+        """Run `nodes`, some of the net's in their order, on `blobs`, which take in their tops; return the weighted loss.
+
+        `shares`: what part of their mean the losses of a part of a batch are. Without `keep` a blob goes once it is read.
+        """
         loss = torch.zeros((), device=self.device)
-        node = None
+        node, bottoms = None, list[Tensor]()
         try:
-            for node in self.nodes:
+            for node in nodes:
                 if node.run is None:
                     if self.observer:
                         self.observer(node, [], tuple(blobs[name] for name in node.tops))
                     continue
-                bottoms = [blobs[name] for name in node.bottoms]
+                bottoms = [blobs[name] if keep else blobs.pop(name) for name in node.bottoms]
                 if node.param.propagate_down and not self.param.force_backward:
                     bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.param.propagate_down, strict=True)]
                 run = node.run if self.observer or node.quick is None else node.quick
@@ -225,9 +238,12 @@ class Net(nn.Module):
                     if name:
                         blobs[name] = top  # an in-place layer rebinds its bottom's name
                     if weight:
-                        loss = loss + (weight * top if top.dim() == 0 else weight * top.sum())
+                        part = weight * shares[node] if shares and node in shares else weight
+                        loss = loss + (part * top if top.dim() == 0 else part * top.sum())
                 if self.observer:
                     self.observer(node, bottoms, tops)
+                del tops
+                bottoms = []  # the next layer's work needs their memory
         except torch.OutOfMemoryError:
             raise
         except Error as error:
@@ -237,7 +253,7 @@ class Net(nn.Module):
                 raise
             shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)
             node.spec.fail(f"failed on bottoms of shape {shapes}: {first_line(error)}")
-        return loss, blobs
+        return loss
 
     def next_batch(self, given: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
         """One batch of every data layer whose tops are not `given`, on the net's device; zeros for Input layers."""

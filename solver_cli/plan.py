@@ -47,7 +47,7 @@ class Learned:
         return self.spec.decay_mult
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """One layer of the plan.
 
@@ -63,6 +63,7 @@ class Node:
     shapes: list[Shape]
     run: Callable[..., Any] | None = None
     quick: Callable[..., Any] | None = None  # runs instead where nobody looks between the layers: see `fusion`
+    fused: Node | None = None  # the layer before, which `quick` runs as well
     source: Source | None = None
     blob_names: tuple[str, ...] = ()  # the module's learned blobs, in Caffe's blob order
     blob_shapes: tuple[Shape, ...] = ()

@@ -21,6 +21,7 @@ from solver_cli.formats.solverstate import State
 from solver_cli.lr_policy import learning_rate, step_counter
 from solver_cli.net import Net
 from solver_cli.netspec import NetSpec
+from solver_cli.passes import Passes
 from solver_cli.signals import Action
 from solver_cli.solverspec import SolverSpec, check, read_solver, test_nets, train_net
 from solver_cli.update import Update
@@ -68,6 +69,7 @@ class Solver:
         self.test_nets = self._build_tests()
         runstate.log_forgetful(self.net)
         self.update = Update(self.net, self.param)
+        self.passes = Passes(self.net, lambda loss: self._check(loss, self.iter))
         self.iter = 0
         self.current_step = 0
         self.action: Callable[[], Action] = lambda: Action.NONE
@@ -78,12 +80,9 @@ class Solver:
         self.best = Best(keep_best, self.test_nets) if keep_best else None
         self.smoothed = SmoothedLoss(self.param.average_loss)
         self._pending: list[Tensor] = []  # losses that are still on the device
-        self._batch: dict[str, Tensor] = {}
         self._resumed = False
         self._begun = 0  # the iteration at which this run began
         self._boundary = self._run_state()  # after the last update, before any test
-        self._draws: Tensor | None = None  # the random generator before the last pass
-        self._statistics = [x.blob for x in self.net.learned if x.node.param.type == "BatchNorm"]
         self._timer = time.perf_counter()
         self._displayed = 0
         log.info("solver.cpp:57", "Solver scaffolding done.")
@@ -224,34 +223,12 @@ class Solver:
 
         Raises Interrupted and DataError with the learned blobs as they were.
         """
-        begun = self.param.iter_size > 1 or self.device.type == "cpu"  # a pass may have begun when an error comes
-        before = [blob.clone() for blob in self._statistics] if begun else []
-        try:
-            return self._passes()
-        except (Interrupted, DataError):
-            for blob, values in zip(self._statistics, before, strict=False):
-                blob.data.copy_(values)
-            raise
-
-    def _passes(self) -> tuple[Tensor, dict[str, Tensor]]:
         debug = DebugInfo(self.net) if self.param.debug_info and self.due(self.param.display) else None
-        total = torch.zeros((), device=self.device)
-        for _ in range(self.param.iter_size):
-            self._batch = self.net.next_batch()
-            self._draws = self.net.draws.get_state() if self.net.draws is not None else None
-            loss, blobs = self.net(self._batch)
-            if self.device.type == "cpu":
-                self._check(float(loss.detach()), self.iter)
-            outputs = {name: blob.detach() for name, blob in self.net.outputs_of(blobs).items()}
-            del blobs
-            if loss.requires_grad:
-                loss.backward()
-            total += loss.detach()
+        try:
+            return self.passes(self.param.iter_size, debug.backward if debug else None)
+        finally:
             if debug:
-                debug.backward()
-        if debug:
-            debug.close()
-        return total / self.param.iter_size, outputs
+                debug.close()
 
     def apply_update(self) -> None:
         """Update the weights by the gradients at the iteration's rate; then one iteration more is done."""
@@ -295,10 +272,10 @@ class Solver:
     def _explain(self, iteration: int) -> NoReturn:
         """Run the last pass again to find the first number that went wrong; raise NumericalError."""
         self.snapshots.writer.wait()
-        if self.net.draws is not None and self._draws is not None:
-            self.net.draws.set_state(self._draws)
+        if self.net.draws is not None and self.passes.draws is not None:
+            self.net.draws.set_state(self.passes.draws)
         rate = learning_rate(self.param, iteration, self.current_step)
-        raise finite.explain(self.net, self._batch, iteration, rate, self.snapshots.good, self.iter > self._begun)
+        raise finite.explain(self.net, self.passes.batch, iteration, rate, self.snapshots.good, self.iter > self._begun)
 
     def _display(self, outputs: Mapping[str, Tensor]) -> None:
         loss = self._settle()

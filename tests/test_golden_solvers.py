@@ -33,13 +33,13 @@ class Recorder(Solver):
 
     def __init__(self, spec: Any):
         super().__init__(spec, device="cpu")
-        self.passes: list[float] = []
+        self.losses: list[float] = []
         self.outputs: list[dict[str, list[float]]] = []
         self.rates: list[float] = []
         self.gradients: list[float] = []
         self.tests: list[tuple[int, int, dict[str, list[float]]]] = []
         self.norms: dict[int, list[float]] = {}
-        self.net.register_forward_hook(self._passed)
+        self.net.run = self.passes.run = self._run  # type: ignore[method-assign]
 
     def restore(self, path: str) -> None:
         super().restore(path)
@@ -48,10 +48,11 @@ class Recorder(Solver):
     def _measure(self) -> None:
         self.norms[self.iter] = [learned.blob.norm().item() for learned in self.net.learned]
 
-    def _passed(self, net: Any, inputs: Any, result: Any) -> None:
-        loss, blobs = result
-        self.passes.append(loss.item())
-        self.outputs.append({name: blob.flatten().tolist() for name, blob in net.outputs_of(blobs).items()})
+    def _run(self, nodes: Any, blobs: Any, *args: Any, **options: Any) -> Any:
+        loss = Net.run(self.net, nodes, blobs, *args, **options)
+        self.losses.append(loss.item())
+        self.outputs.append({name: blob.flatten().tolist() for name, blob in self.net.outputs_of(blobs).items()})
+        return loss
 
     def _rate(self) -> float:
         self.rates.append(super()._rate())
@@ -127,7 +128,7 @@ def compare_iterations(solver: Recorder, trace: dict[str, Any], tolerance: Toler
         assert near(found, wanted, 1e-6, 0)
     smoothed = SmoothedLoss(solver.param.average_loss)
     for i, wanted in enumerate(trace["loss"]):
-        passes = solver.passes[i * size : (i + 1) * size]
+        passes = solver.losses[i * size : (i + 1) * size]
         loss, limit, at = sum(passes) / size, tolerance.loss(i), f"iteration {start + i}"
         assert near(loss, wanted, limit), f"{at}: loss {loss}, Caffe {wanted}"
         smoothed.add(loss)
@@ -143,7 +144,7 @@ def compare_iterations(solver: Recorder, trace: dict[str, Any], tolerance: Toler
         for output in trace["train_outputs"]:
             values = np.array(output["values"][i])
             assert np.allclose(outputs[output["name"]], values, rtol=limit, atol=1e-6), f"{at}: {output['name']}"
-    after = solver.passes[len(trace["loss"]) * size :]
+    after = solver.losses[len(trace["loss"]) * size :]
     last = trace.get("forward_after_training")
     assert len(after) == (1 if last else 0)
     if last:

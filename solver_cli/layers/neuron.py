@@ -45,6 +45,7 @@ class Dropout(nn.Module):
     """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom."""
 
     generator: torch.Generator | None = None
+    mask: Tensor | None = None  # drawn beforehand, for a batch that runs in pieces or more than once
 
     def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
@@ -52,12 +53,21 @@ class Dropout(nn.Module):
         if not 0 <= self.ratio <= 1:
             raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
 
+    @property
+    def draws(self) -> bool:
+        """Whether it changes anything."""
+        return self.training and self.ratio > 0
+
     def forward(self, x: Tensor) -> Tensor:
-        if not self.training or self.ratio == 0:
+        if not self.draws:
             return x.view_as(x)
+        return x * (self.draw(x) if self.mask is None else self.mask)
+
+    def draw(self, like: Tensor) -> Tensor:
+        """A mask of the shape of `like`: 0, or what the values that stay are multiplied with."""
         keep = 1 - self.ratio
-        generator = None if x.is_meta else self.generator
-        return x * torch.empty_like(x).bernoulli_(keep, generator=generator).div_(keep)
+        generator = None if like.is_meta else self.generator
+        return torch.empty_like(like).bernoulli_(keep, generator=generator).div_(keep)
 
 
 @layer("ELU")

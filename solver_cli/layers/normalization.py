@@ -78,6 +78,8 @@ class BatchNorm(nn.Module):
     statistics are sum / factor (0 while the factor is 0).
     """
 
+    repeating = False  # a batch that has been counted runs once more
+
     def __init__(self, param: BatchNormParameter, shapes: Sequence[Shape]):
         super().__init__()
         (bottom,) = shapes
@@ -100,17 +102,16 @@ class BatchNorm(nn.Module):
             self._add(x.detach().flatten(), torch.zeros_like(self.variances))
             return F.batch_norm(x - x, torch.zeros_like(self.means), torch.ones_like(self.means), scale, bias, eps=0.0)
         # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
-        mean, variance = torch.zeros_like(self.means), torch.zeros_like(self.variances)
-        y = F.batch_norm(x, mean, variance, scale, bias, training=True, momentum=1.0, eps=self.eps)
+        mean, variance = self.means.new_zeros(2, x.shape[1])
+        y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled)
         self._add(mean, variance)
         return y
 
-    @torch.no_grad()
     def _add(self, mean: Tensor, variance: Tensor) -> None:
         if not mean.is_meta:
-            torch._foreach_mul_([self.means, self.variances, self.factor], self.fraction)
-            torch._foreach_add_([self.means, self.variances], [mean, variance])
-            self.factor.add_(1)
+            for stored, batch in ((self.means, mean), (self.variances, variance)):
+                torch.add(batch, stored, alpha=self.fraction, out=stored)
+            self.factor.mul_(self.fraction).add_(1)
 
 
 @layer("MVN")

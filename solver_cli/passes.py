@@ -1,0 +1,83 @@
+"""Passes: forward and backward over fresh batches, whole or in pieces, whose gradients add up to those of one iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from solver_cli.net import Net
+from solver_cli.pieces import Pieces, Run
+
+Blobs = dict[str, Tensor]
+
+
+class Passes:
+    """Runs the train net on batches of its data.
+
+    `batch`   the last batch, and `draws` the net's random generator before it: to look again at a pass that went wrong
+    `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
+              statistics
+    `check`   told the loss of every pass on the CPU, where that costs no waiting
+    """
+
+    def __init__(self, net: Net, check: Callable[[float], None]):
+        self.net = net
+        self.check = check
+        self.run: Run = net.run
+        self.pieces: Pieces | None = None
+        self.window = False
+        self.batch: Blobs = {}
+        self.draws: Tensor | None = None
+        self._statistics: list[Tensor] = [x.blob for x in net.learned if x.node.param.type == "BatchNorm"]
+
+    def __call__(self, count: int, after: Callable[[], None] | None = None) -> tuple[Tensor, Blobs]:
+        """Add the gradients of `count` passes; return the mean of their losses, and the outputs of the last one.
+
+        `after` is called when a pass is done. Whatever is raised, the learned blobs are as they were.
+        """
+        total = torch.zeros((), device=self.net.device)
+        with self._kept():
+            for size in [count] if self.window else [1] * count:
+                loss, outputs = self._pass([self._next() for _ in range(size)])
+                total += loss
+                if self.net.device.type == "cpu":
+                    self.check(float(loss))
+                if after:
+                    after()
+        return total / count, outputs
+
+    def _next(self) -> Blobs:
+        self.batch = self.net.next_batch()
+        self.draws = self.net.draws.get_state() if self.net.draws is not None else None
+        return self.batch
+
+    def _pass(self, batches: list[Blobs]) -> tuple[Tensor, Blobs]:
+        if self.pieces is not None:
+            return self.pieces(batches)
+        (batch,) = batches
+        return whole(self.net, batch, self.run)
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Put BatchNorm's statistics back if an error comes."""
+        before = torch.cat(self._statistics) if self._statistics else torch.empty(0)
+        try:
+            yield
+        except BaseException:
+            for blob, values in zip(self._statistics, torch.split(before, [len(x) for x in self._statistics]), strict=True):
+                blob.data.copy_(values)
+            raise
+
+
+def whole(net: Net, batch: Mapping[str, Tensor], run: Run) -> tuple[Tensor, Blobs]:
+    """One pass over a whole batch: its loss, and the outputs. The gradients are added to those of the learned blobs."""
+    blobs = dict(batch)
+    loss = run(net.nodes, blobs, keep=net.observer is not None)
+    outputs = {name: blob.detach() for name, blob in net.outputs_of(blobs).items()}
+    blobs.clear()
+    if loss.requires_grad:
+        torch.autograd.backward(loss)
+    return loss.detach(), outputs
