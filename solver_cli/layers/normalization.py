@@ -102,8 +102,8 @@ class BatchNorm(nn.Module):
             self._add(x.detach().flatten(), torch.zeros_like(self.variances))
             return F.batch_norm(x - x, torch.zeros_like(self.means), torch.ones_like(self.means), scale, bias, eps=0.0)
         # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
-        mean, variance = self.means.new_zeros(2, x.shape[1])
-        y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled)
+        mean, variance = torch.zeros_like(self.means), torch.zeros_like(self.variances)
+        y = F.batch_norm(x, mean, variance, scale, bias, training=True, momentum=1.0, eps=self.eps)
         self._add(mean, variance)
         return y
 
