@@ -15,6 +15,16 @@ ROOT = Path(__file__).parents[1]
 SOLVERS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").glob("*/*solver*.prototxt"))
 FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "configs").glob("*/*.prototxt"))
 
+
+def unet(width, levels):
+    """The weights of a U-Net for grey pictures and two classes: two 3 x 3 convolutions a level, 2 x 2 up-convolutions."""
+    down = [(1 if level == 0 else width << (level - 1), width << level) for level in range(levels)]
+    convolutions = [pair for n, m in down for pair in ((n, m), (m, m))]
+    convolutions += [pair for _, m in down[:-1] for pair in ((2 * m, m), (m, m))]
+    ups = [(2 * m, m) for _, m in down[:-1]]
+    return sum((9 * n + 1) * m for n, m in convolutions) + sum((4 * n + 1) * m for n, m in ups) + 2 * (width + 1)
+
+
 # (learned, statistics of batch normalization): every distinct blob once
 WEIGHTS = {
     "mnist/lenet_train_test": (431_080, 0),
@@ -31,8 +41,11 @@ WEIGHTS = {
     "googlenet/train_val": (13_378_280, 0),  # both auxiliary heads
     "vgg16/train_val": (138_357_544, 0),
     "resnet50/train_val": (25_557_032 + 64, 2 * 26_560 + 53),  # 64: conv1 has a bias, as the published weights have
+    "unet/unet": (unet(64, 5), 0),
+    "unet/unet_small": (unet(8, 3), 0),
 }
 SMALL = [name for name in WEIGHTS if name.split("/")[0] in ("mnist", "cifar10", "siamese")]
+CELLS = {"unet/unet": (572, 388), "unet/unet_small": (96, 96)}  # sides of picture and labels
 PICTURES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32), "siamese": (2, 28, 28)}
 
 
@@ -44,13 +57,20 @@ def built_from(name, phase, stages=()):
             crop = layer.transform_param.crop_size
             batch = layer.data_param.batch_size
             shapes = [(batch, *PICTURES.get(name.split("/")[0], (3, crop, crop))), (batch,)]
-            layer.type = "Input"
             layer.ClearField("data_param")
             layer.ClearField("transform_param")
-            for shape, _ in zip(shapes, layer.top, strict=False):
-                layer.input_param.shape.add(dim=shape)
+            as_input(layer, shapes)
+        elif layer.type == "HDF5Data":
+            layer.ClearField("hdf5_data_param")
+            as_input(layer, [(1, 1, side, side) for side in CELLS[name]])
     net = netspec.parse_net(prototxt.to_text(param), name)
     return net.with_state(netspec.state(phase, 0, stages))
+
+
+def as_input(layer, shapes):
+    layer.type = "Input"
+    for shape, _ in zip(shapes, layer.top, strict=False):
+        layer.input_param.shape.add(dim=shape)
 
 
 def stages_of(name, phase):
@@ -59,7 +79,8 @@ def stages_of(name, phase):
 
 @pytest.mark.parametrize("phase", ["TRAIN", "TEST"])
 @pytest.mark.parametrize("name", WEIGHTS)
-def test_nets_have_the_weights_they_should(name, phase):
+def test_nets_have_the_weights_they_should(name, phase, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "configs" / name.split("/")[0]))  # of Python layers
     planner = Planner(Phase.Value(phase), np.random.default_rng(0))
     nodes = [
         planner.add(layer)
@@ -99,7 +120,7 @@ def test_solvers_are_accepted_and_name_what_is_there(path, monkeypatch):
     assert not Path(spec.param.snapshot_prefix).exists()
     assert 0 < spec.param.snapshot <= spec.param.max_iter and spec.param.test_interval <= spec.param.max_iter
     for net in [solverspec.train_net(spec)] + [net for _, net in solverspec.test_nets(spec)]:
-        assert sum(layer.param.type == "Data" for layer in netspec.filter_layers(net)) == 1
+        assert sum(layer.param.type in ("Data", "HDF5Data") for layer in netspec.filter_layers(net)) == 1
 
 
 @pytest.mark.parametrize("path", [path for path in SOLVERS if "mnist/lenet" in path])
@@ -122,5 +143,5 @@ def test_solvers_of_one_folder_write_under_different_names():
 def test_layers_that_hold_weights_have_names_of_their_own():
     for name in WEIGHTS:
         param: NetParameter = netspec.read_net(str(ROOT / "configs" / f"{name}.prototxt")).param
-        names = [layer.name for layer in param.layer if layer.type != "Data"]
+        names = [layer.name for layer in param.layer if layer.type not in ("Data", "HDF5Data")]
         assert len(names) == len(set(names)), name
