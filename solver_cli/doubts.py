@@ -9,13 +9,14 @@ from solver_cli import log
 from solver_cli.errors import Where
 from solver_cli.net import Net
 from solver_cli.plan import Node
+from solver_cli.records import batch_norm
 from solver_cli.registry import lookup
 from solver_cli.solverspec import SolverSpec
 
 
-def warn(solver: SolverSpec, train: Net, tests: list[Net]) -> None:
-    """Log the doubts about a solver and its nets."""
-    for where, doubt in doubts(solver, train, tests):
+def warn(solver: SolverSpec, train: Net, tests: list[Net], growing: bool = False) -> None:
+    """Log the doubts about a solver and its nets, and about a batch that is to grow."""
+    for where, doubt in [*doubts(solver, train, tests), *(_of_growth(train) if growing else ())]:
         log.warning("solver.cpp:57", f"{where}: {doubt}")
 
 
@@ -73,6 +74,15 @@ def _of_names(net: Net) -> Iterator[tuple[Where, str]]:
                 f"another layer is called '{node.name}' too: weights are found by name, so rename one",
             )
         seen.add(node.name)
+
+
+def _of_growth(net: Net) -> Iterator[tuple[Where, str]]:
+    """The first BatchNorm that takes its statistics from the batch: those of one pass, however many there are."""
+    for node in net.nodes:
+        if batch_norm(node) is not None:
+            doubt = "--grow-batch adds passes, BatchNorm's statistics stay those of the records of one"
+            yield node.spec.where(), f"layer '{node.name}' (BatchNorm): {doubt}"
+            return
 
 
 def _file(net: Net, solver: SolverSpec) -> Where:

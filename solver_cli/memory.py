@@ -128,7 +128,7 @@ def iterate(net: Net, param: SolverParameter, batch: Mapping[str, Tensor], run: 
         for _ in range(min(param.iter_size, 2)):  # from the second pass on, nothing but the first one's gradients is new
             run(net, batch)
         gradients = _bytes(x.blob.grad for x in net.learned if x.blob.grad is not None)
-        update(0.0, 0)
+        update(0.0, 0, param.iter_size)
     return gradients, _bytes(update.history), tracker.peak
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from solver_cli.net import Net
+from solver_cli.noise import NoiseScale
 from solver_cli.pieces import Pieces, Run
 
 Blobs = dict[str, Tensor]
@@ -20,6 +21,7 @@ class Passes:
     `batch`   the last batch, and `draws` the net's random generator before it: to look again at a pass that went wrong
     `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
               statistics
+    `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
     `check`   told the loss of every pass on the CPU, where that costs no waiting
     """
 
@@ -29,6 +31,7 @@ class Passes:
         self.run: Run = net.run
         self.pieces: Pieces | None = None
         self.window = False
+        self.noise: NoiseScale | None = None
         self.batch: Blobs = {}
         self.draws: Tensor | None = None
         self._statistics: list[Tensor] = [x.blob for x in net.learned if x.node.param.type == "BatchNorm"]
@@ -39,14 +42,22 @@ class Passes:
         `after` is called when a pass is done. Whatever is raised, the learned blobs are as they were.
         """
         total = torch.zeros((), device=self.net.device)
+        noise = self.noise if self._independent(count) else None
+        if noise:
+            noise.start()
         with self._kept():
-            for size in [count] if self.window else [1] * count:
-                loss, outputs = self._pass([self._next() for _ in range(size)])
+            for index, size in enumerate([count] if self.window else [1] * count):
+                batches = [self._next() for _ in range(size)]
+                if noise:
+                    self._watch(noise, index)
+                loss, outputs = self._pass(batches)
                 total += loss
                 if self.net.device.type == "cpu":
                     self.check(float(loss))
                 if after:
                     after()
+        if noise:
+            noise.end()
         return total / count, outputs
 
     def _next(self) -> Blobs:
@@ -59,6 +70,17 @@ class Passes:
             return self.pieces(batches)
         (batch,) = batches
         return whole(self.net, batch, self.run)
+
+    def _independent(self, count: int) -> bool:
+        """Whether the gradients come in several parts, each from records of its own alone."""
+        return not self.pieces.coupled if self.pieces else count > 1 and bool(self.net.sources or self.net.inputs)
+
+    def _watch(self, noise: NoiseScale, index: int) -> None:
+        """Tell `noise` what part the gradients of pass `index`, or of its pieces, have in the sum over the passes."""
+        if self.pieces:
+            self.pieces.on_piece = lambda i, piece, batch: noise.begin((index, i), len(piece) / len(batch), len(piece))
+        else:
+            noise.begin(index, 1.0, len(next(iter(self.batch.values()))))
 
     @contextmanager
     def _kept(self) -> Iterator[None]:

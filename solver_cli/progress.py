@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 from solver_cli import log
-from solver_cli.lr_policy import learning_rate
 from solver_cli.solver import Solver
 
 
@@ -29,14 +28,14 @@ def progress(solver: Solver) -> Iterator[None]:
         yield
         return
     log.to_stderr(AboveBar())
-    images = _images_per_iteration(solver)
-    with tqdm(total=solver.param.max_iter, initial=solver.iter, unit="iter", file=sys.stderr, dynamic_ncols=True) as bar:
+    images = _images_per_pass(solver)
+    with tqdm(total=solver.schedule.last, initial=solver.iter, unit="iter", file=sys.stderr, dynamic_ncols=True) as bar:
 
         def step(solver: Solver) -> None:
             bar.update(solver.iter - bar.n)
             if solver.due(solver.param.display or 1):
-                rate = learning_rate(solver.param, solver.iter, solver.current_step)
-                speed = (bar.format_dict["rate"] or 0) * images
+                rate = solver.schedule.rate(solver.iter, solver.current_step)
+                speed = (bar.format_dict["rate"] or 0) * images * solver.schedule.passes(solver.iter)
                 bar.set_postfix_str(f"loss={solver.smoothed.value:g}, lr={rate:g}, {speed:.0f} images/s", refresh=False)
 
         solver.on_step = step
@@ -47,7 +46,7 @@ def progress(solver: Solver) -> Iterator[None]:
     log.to_stderr()
 
 
-def _images_per_iteration(solver: Solver) -> int:
-    """Records that one update sees: the first data layer's batch times iter_size; 0 without a data layer."""
+def _images_per_pass(solver: Solver) -> int:
+    """Records that one pass sees: the first data layer's batch; 0 without a data layer."""
     batches = [source.shapes[0][0] for source in solver.net.sources.values() if source.shapes[0]]
-    return batches[0] * solver.param.iter_size if batches else 0
+    return batches[0] if batches else 0

@@ -22,6 +22,7 @@ from solver_cli.formats.atomic import atomic_write
 from solver_cli.formats.caffemodel import LayerWeights
 from solver_cli.net import Net
 from solver_cli.plan import Node, shape_string
+from solver_cli.schedule import Schedule
 
 Array = npt.NDArray[np.float32]
 
@@ -56,12 +57,13 @@ class Names:
             raise ConfigError(message, field="snapshot_prefix")
 
 
-def following(param: SolverParameter, iteration: int) -> int:
+def following(schedule: Schedule, iteration: int) -> int:
     """The iteration after `iteration` at which a snapshot is due; 0 for none."""
-    due = iteration - iteration % param.snapshot + param.snapshot if param.snapshot else param.max_iter + 1
-    if due <= param.max_iter:
+    param, last = schedule.param, schedule.last
+    due = schedule.following(param.snapshot, iteration) if param.snapshot else last + 1
+    if due <= last:
         return due
-    return param.max_iter if param.snapshot_after_train and iteration < param.max_iter else 0
+    return last if param.snapshot_after_train and iteration < last else 0
 
 
 # -- weights --------------------------------------------------------------------------------------------------------

@@ -18,10 +18,11 @@ from solver_cli.debug_info import DebugInfo
 from solver_cli.display import Best, SmoothedLoss, log_outputs, log_unshared
 from solver_cli.errors import ConfigError, DataError, Error, SnapshotError, Where
 from solver_cli.formats.solverstate import State
-from solver_cli.lr_policy import learning_rate, step_counter
 from solver_cli.net import Net
 from solver_cli.netspec import NetSpec
+from solver_cli.noise import NoiseScale
 from solver_cli.passes import Passes
+from solver_cli.schedule import Schedule
 from solver_cli.signals import Action
 from solver_cli.solverspec import SolverSpec, check, read_solver, test_nets, train_net
 from solver_cli.update import Update
@@ -34,6 +35,7 @@ class Solver:
     `iter`       how often the weights have been updated
     `net`        the train net; `test_nets` share its weights
     `param`      the SolverParameter
+    `schedule`   passes, rate and place in the solver file of every iteration
     `history`    one tensor for each slot of the update rule and distinct learned blob, slot by slot
     `action`     called once an iteration: what is asked from outside (a signal)
     `ending`     called while data are long in coming: whether the end has been asked for
@@ -49,13 +51,14 @@ class Solver:
         keep_best: str = "",
         allow_nan: bool = False,
         python_layers: bool = True,
+        grow_batch: int | None = None,
     ):
         """Read the solver file (or take its spec) and build its nets. Raises Error.
 
         `device`: None takes a GPU if the file asks for one and there is one. `keep`: how many snapshots stay on the disk
         (0: all). `keep_best`: the test output whose best value gets a snapshot of its own. `allow_nan`: go on with a loss
         that is not finite. `python_layers` false refuses layers of type Python; their modules are looked for beside the
-        solver file as well.
+        solver file as well. `grow_batch`: the largest iter_size, with which the batch grows where the rate would drop.
         """
         self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
         self.param: SolverParameter = self.spec.param
@@ -64,12 +67,15 @@ class Solver:
         check(self.spec)
         self.snapshots = snapshot.Checkpoints(self.param, keep)
         self._check_snapshots()
+        self.schedule = self._schedule(grow_batch)
         self.python_layers = python_layers
         self.net = self._build(train_net(self.spec), 0)
         self.test_nets = self._build_tests()
         runstate.log_forgetful(self.net)
         self.update = Update(self.net, self.param)
+        self.noise = NoiseScale(self.net)
         self.passes = Passes(self.net, lambda loss: self._check(loss, self.iter))
+        self.passes.noise = self.noise if self.param.display else None
         self.iter = 0
         self.current_step = 0
         self.action: Callable[[], Action] = lambda: Action.NONE
@@ -108,7 +114,7 @@ class Solver:
         for index, (what, spec) in enumerate(test_nets(self.spec)):
             log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
             nets.append(self._build(spec, index + 1))
-        doubts.warn(self.spec, self.net, nets)
+        doubts.warn(self.spec, self.net, nets, self.schedule.cap is not None)
         for net in nets:
             net.share_with(self.net)
         return nets
@@ -121,6 +127,12 @@ class Solver:
         except ConfigError as error:
             self.spec.fail(error.message, error.field)
 
+    def _schedule(self, grow_batch: int | None) -> Schedule:
+        try:
+            return Schedule(self.param, grow_batch)
+        except ConfigError as error:
+            self.spec.fail(error.message, error.field)
+
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     def solve(self) -> None:
@@ -128,7 +140,7 @@ class Solver:
         log.info("solver.cpp:289", f"Solving {self.net.name}")
         log.info("solver.cpp:290", f"Learning Rate Policy: {self.param.lr_policy}")
         self.stopping = False
-        self.step(self.param.max_iter - self.iter)
+        self.step(self.schedule.last - self.iter)
         if self.param.snapshot_after_train and not self.due(self.param.snapshot):
             self._save()
         if self.stopping:
@@ -211,8 +223,8 @@ class Solver:
                 self._save()
 
     def due(self, interval: int) -> bool:
-        """Whether something that happens every `interval` iterations (0: never) happens now."""
-        return bool(interval) and self.iter % interval == 0
+        """Whether something that happens every `interval` iterations of the file (0: never) happens now."""
+        return self.schedule.due(interval, self.iter)
 
     def _clear_gradients(self) -> None:
         for learned in self.net.learned:
@@ -225,24 +237,25 @@ class Solver:
         """
         debug = DebugInfo(self.net) if self.param.debug_info and self.due(self.param.display) else None
         try:
-            return self.passes(self.param.iter_size, debug.backward if debug else None)
+            return self.passes(self.schedule.passes(self.iter), debug.backward if debug else None)
         finally:
             if debug:
                 debug.close()
 
     def apply_update(self) -> None:
         """Update the weights by the gradients at the iteration's rate; then one iteration more is done."""
-        self.update(self._rate(), self.iter)
+        self.update(self._rate(), self.iter, self.schedule.passes(self.iter))
         self.iter += 1
         self._boundary = self._run_state()
 
     def _rate(self) -> float:
         """The iteration's learning rate, logged where it is displayed."""
-        step = step_counter(self.param, self.iter, self.current_step)
+        step = self.schedule.step(self.iter, self.current_step)
         if self.param.lr_policy == "multistep" and step != self.current_step:
             log.info("sgd_solver.cpp:50", f"MultiStep Status: Iteration {self.iter}, step = {step}")
         self.current_step = step
-        rate = learning_rate(self.param, self.iter, step)
+        rate = self.schedule.rate(self.iter, step)
+        self.schedule.announce(self.iter, rate)
         if self.due(self.param.display):
             log.info("sgd_solver.cpp:112", f"Iteration {self.iter}, lr = {log.number(rate)}")
         return rate
@@ -274,7 +287,7 @@ class Solver:
         self.snapshots.writer.wait()
         if self.net.draws is not None and self.passes.draws is not None:
             self.net.draws.set_state(self.passes.draws)
-        rate = learning_rate(self.param, iteration, self.current_step)
+        rate = self.schedule.rate(iteration, self.current_step)
         raise finite.explain(self.net, self.passes.batch, iteration, rate, self.snapshots.good, self.iter > self._begun)
 
     def _display(self, outputs: Mapping[str, Tensor]) -> None:
@@ -290,6 +303,7 @@ class Solver:
         log_outputs("Train", "solver.cpp:258", self.net, outputs)
         if remark := finite.saturated(self.net, outputs):
             log.warning("solver.cpp:258", remark)
+        self.noise.log()
 
     def test_all(self) -> None:
         """Test every test net, unless somebody asks to stop."""
@@ -352,7 +366,7 @@ class Solver:
 
     def _retry(self) -> str:
         """What is said when a snapshot fails; "" where no other one follows, so that the failure ends the run."""
-        following = snapshot.following(self.param, self.iter)
+        following = snapshot.following(self.schedule, self.iter)
         goes_on = following and not self.stopping
         return f"training goes on, the next try is at iteration {following}" if goes_on else ""
 
@@ -373,6 +387,8 @@ class Solver:
             "smoothed": self.smoothed.state(),
             "pending": list(self._pending),
             "best": self.best.state() if self.best else None,
+            "schedule": self.schedule.state(self.iter),
+            "noise": self.noise.state(),
         }
 
     def restore(self, path: str) -> None:
@@ -396,6 +412,7 @@ class Solver:
 
     def _resume(self, run: dict[str, Any]) -> None:
         """Take up the rest of the run where the snapshot left it."""
+        self.schedule.restore(run.get("schedule", {}), self.iter)
         if not run:
             log.info("solver.cpp", "Caffe wrote this snapshot: data, random numbers and loss window begin anew")
             return
@@ -406,6 +423,8 @@ class Solver:
         self._pending = [loss.to(self.device) for loss in run.get("pending", ())] if self.param.display else []
         if self.best:
             self.best.restore(run["best"])
+        if "noise" in run:
+            self.noise.restore(run["noise"])
         self._resumed = True
 
     def close(self) -> None:

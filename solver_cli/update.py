@@ -1,4 +1,4 @@
-"""One update of the learned blobs: clipping, division by iter_size, decay, update rule, weights."""
+"""One update of the learned blobs: clipping, division by the passes, decay, update rule, weights."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ class Update:
         self.history = [torch.zeros_like(x.blob) for _ in range(self.rule.slots) for x in net.learned]
         self.groups = _groups(net, self.history)
         self.steps: dict[int, Tensor] = {}
-        self._norms: list[Tensor] = []  # of gradients that were to be clipped; still on the device
+        self._norms: list[tuple[float, Tensor]] = []  # (limit, norm) of summed gradients; still on the device
 
     @torch.no_grad()
-    def __call__(self, rate: float, iteration: int) -> None:
-        """Change the weights by their gradients, which are summed over iter_size passes."""
+    def __call__(self, rate: float, iteration: int, passes: int) -> None:
+        """Change the weights by their gradients, which are summed over `passes` passes."""
         gradients = [_gradient(learned.blob) for learned in self.net.learned]
-        self._clip(gradients)
-        if self.param.iter_size > 1:
-            torch._foreach_mul_(gradients, 1 / self.param.iter_size)
+        self._clip(gradients, self.param.clip_gradients * (passes / self.param.iter_size))
+        if passes > 1:
+            torch._foreach_mul_(gradients, 1 / passes)
         for group in self.groups:
             own = [gradients[i] for i in group.indices]
             self._decay(group, own)
@@ -44,22 +44,21 @@ class Update:
             if self.param.snapshot_diff:
                 self.steps.update((id(w), step) for w, step in zip(group.weights, steps, strict=True))
 
-    def _clip(self, gradients: list[Tensor]) -> None:
-        """Scale the summed gradients down where their common L2 norm is above clip_gradients; the device decides."""
-        limit = self.param.clip_gradients
+    def _clip(self, gradients: list[Tensor], limit: float) -> None:
+        """Scale the summed gradients down where their common L2 norm is above `limit`; the device decides."""
         if limit < 0 or not gradients:
             return
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         scale = torch.where(norm > limit, limit / norm, torch.ones_like(norm))
         torch._foreach_mul_(gradients, scale)
-        self._norms.append(norm)
+        self._norms.append((limit, norm))
         if norm.device.type == "cpu" or len(self._norms) == LOGGED_AT_ONCE:
             self.log_clipping()
 
     def log_clipping(self) -> None:
         """The lines of clippings since the last time; on a GPU they wait for a display, so as not to wait for the GPU."""
-        limit = self.param.clip_gradients
-        for norm in torch.stack(self._norms).tolist() if self._norms else []:
+        norms = torch.stack([norm for _, norm in self._norms]).tolist() if self._norms else []
+        for (limit, _), norm in zip(self._norms, norms, strict=True):
             if norm > limit:
                 log.info(
                     "sgd_solver.cpp:93",

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from solver_cli import solver as core
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.lr_policy import learning_rate, step_counter
 from solver_cli.pycaffe import mode
 from solver_cli.pycaffe.net import Net, clear_gradients, unwrapped
 from solver_cli.solverspec import read_solver
@@ -50,8 +49,8 @@ class Solver:
     @property
     def lr(self) -> float:
         """The learning rate of this iteration."""
-        step = step_counter(self.core.param, self.core.iter, self.core.current_step)
-        return learning_rate(self.core.param, self.core.iter, step)
+        step = self.core.schedule.step(self.core.iter, self.core.current_step)
+        return self.core.schedule.rate(self.core.iter, step)
 
     def step(self, iterations: int) -> None:
         """Make `iterations` updates, with the tests, displays and snapshots that are due."""
