@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,9 +20,9 @@ EFFECTS = click.Choice(["snapshot", "stop", "none"])
 
 
 @contextmanager
-def reported() -> Iterator[None]:
-    """Log to stderr; end with one line and exit code 1 on an error that the user can act on."""
-    log.to_stderr()
+def reported(level: int = logging.INFO) -> Iterator[None]:
+    """Log to stderr, from `level` on; end with one line and exit code 1 on an error that the user can act on."""
+    log.to_stderr(level=level)
     try:
         yield
     except errors.Error as error:
@@ -174,6 +176,47 @@ def layers(name: str | None, markdown: bool) -> None:
         from solver_cli import catalogue
 
         lines = catalogue.page(name) if name else catalogue.markdown() if markdown else catalogue.table()
+        click.echo("\n".join(lines))
+
+
+def _memory(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Bytes of a text such as 4G, 512M or 3.5GiB."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*)\s*([KMGT]?)(iB|B)?", text, re.IGNORECASE)
+    if not match or not float(match[1]):
+        raise click.BadParameter(f"'{text}': expected an amount of memory, such as 4G or 512M")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
+@tools.command()
+@click.argument("solver")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Plan with this batch size for the train net.")
+@click.option(
+    "--memory", metavar="4G", callback=_memory, help="What the largest batch is to fit into.  [default: what is free]"
+)
+@click.option("--level", type=int, default=0, show_default=True, help="Level of the train net's state.")
+@click.option("--stage", default="", metavar="NAME[,NAME]", help="Stages of the train net's state.")
+@click.option("--set", "settings", multiple=True, metavar="FIELD=VALUE", callback=_settings, help="As in solver-train.")
+@click.option("--no-python-layers", is_flag=True, help="Refuse layers of type Python, which run code of their own.")
+def plan(
+    solver: str,
+    batch: int | None,
+    memory: int | None,
+    level: int,
+    stage: str,
+    settings: list[tuple[str, str]],
+    no_python_layers: bool,
+) -> None:
+    """Say what the solver file SOLVER asks for: layers, memory, epochs, learning rate, noise, and what looks wrong.
+
+    Nothing is trained and nothing is written.
+    """
+    with reported(logging.WARNING):
+        from solver_cli import report, training
+
+        spec = training.effective(solver, level=level, stages=stage.split(","), settings=settings)
+        lines = report.plan(spec, batch=batch, memory=memory, python_layers=not no_python_layers)
         click.echo("\n".join(lines))
 
 

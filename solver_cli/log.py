@@ -74,9 +74,10 @@ def stderr_may_go() -> Iterator[None]:
         os.close(nowhere)
 
 
-def to_stderr(handler: logging.Handler | None = None) -> None:
-    """Print the log to stderr from now on, through `handler` if one is given."""
+def to_stderr(handler: logging.Handler | None = None, level: int = logging.INFO) -> None:
+    """Print the log to stderr from now on, from `level` on, through `handler` if one is given."""
     handler = handler or StderrHandler()
+    handler.setLevel(level)
     handler.setFormatter(GlogFormatter())
     logger.handlers[:] = [handler]
     logger.propagate = False

@@ -23,7 +23,7 @@ LEVELS = [
     {"lr_policy", "schedule", "update_rules", "update", "snapshot", "runstate", "archive", "debug_info", "display", "finite",
      "doubts", "solverspec", "signals", "memory"},
     {"solver"},
-    {"training", "progress", "pycaffe", "catalogue"},
+    {"training", "progress", "pycaffe", "catalogue", "lint", "report"},
     {"cli"},
 ]  # fmt: skip
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -41,6 +41,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert {name: options(command) for name, command in cli.tools.commands.items()} == {
         "data": {"NAME", "--to", "--full"},
         "layers": {"[TYPE]", "--markdown"},
+        "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--set", "--no-python-layers"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }

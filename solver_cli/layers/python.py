@@ -85,9 +85,9 @@ class PythonLayer(nn.Module):
 
     def run_backward(self, grads: Sequence[Tensor], propagate_down: Sequence[bool]) -> tuple[Tensor | None, ...]:
         """The bottoms' gradients, None where they are not wanted; those of learned blobs are added in place."""
-        if torch.empty(0).is_meta:
-            shapes = [blob.shape for blob in self.bottoms]
-            return tuple(torch.empty(s) if wanted else None for s, wanted in zip(shapes, propagate_down, strict=True))
+        if any(tensor.is_meta for tensor in grads):
+            empty = [torch.empty(blob.shape, device="meta") for blob in self.bottoms]
+            return tuple(x if wanted else None for x, wanted in zip(empty, propagate_down, strict=True))
         for blob, tensor in zip(self.tops, grads, strict=True):
             blob.copy_diff(tensor)
         wait(grads)

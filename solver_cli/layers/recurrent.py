@@ -70,7 +70,7 @@ class Recurrent(nn.Module):
         if self.expose:
             return top, *last
         if not x.is_meta:
-            self.state = last
+            self.state = tuple(s.clone() for s in last)  # a view would keep all steps
         return top
 
     def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
