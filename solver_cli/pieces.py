@@ -11,7 +11,7 @@ from solver_cli.layers.neuron import Dropout
 from solver_cli.net import Net
 from solver_cli.plan import Node
 from solver_cli.records import batch_norm, is_loss, label_counts, share
-from solver_cli.sections import Section, cut
+from solver_cli.sections import Section, cut, records, uncut
 
 Blobs = dict[str, Tensor]
 Run = Callable[..., Tensor]  # Net.run, or what stands for it
@@ -21,22 +21,24 @@ class Pieces:
     """Runs batches of the net in pieces of at most `size` records, and adds up the gradients of the whole batches.
 
     Layers that keep the records of a batch apart run piece by piece, each loss weighted so that the sum is that of the
-    whole batch by the layer's own normalisation. Where a layer joins the records (BatchNorm in training, ...), all pieces first run
-    up to it without gradients, and the blobs there are kept; it runs on the whole batch; and on the way back the pieces run
-    once more, with gradients. Dropout's masks are drawn for whole batches, as they would be without pieces.
+    whole batch by the layer's own normalisation. Where a layer joins the records (BatchNorm in training, ...), all pieces
+    first run up to it without gradients, and the blobs there are kept; it runs on the whole batch; and on the way back the
+    pieces run once more, with gradients. Dropout's masks are drawn for whole batches, as they would be without pieces.
 
-    Called with several batches, BatchNorm takes its statistics from all of them; everything else sees them one by one.
-    `store`: where the blobs between the sections are kept (None: the net's device). `run`: runs some of the net's layers.
+    With `window` it is called with several batches, and BatchNorm takes its statistics from all of them; everything else
+    sees them one by one. `store`: where the blobs between the sections are kept (None: the net's device). `run`: runs some of the net's layers.
     Raises ConfigError for a net that cannot be split.
     """
 
-    def __init__(self, net: Net, size: int, store: torch.device | None = None, run: Run | None = None):
+    def __init__(
+        self, net: Net, size: int, store: torch.device | None = None, run: Run | None = None, window: bool = False
+    ):
         self.net = net
         self.size = size
         self.store = store or net.device
         self.run: Run = run or net.run
         self.on_piece: Callable[[int, range, range], None] | None = None  # before a backward pass: index, piece, batch
-        self.cuts = cut(net)
+        self.cuts = cut(net) if window or size < records(net) else uncut(net)
         self._sections = [_Joint(self, part) if part.joins else _Apart(self, part) for part in self.cuts.sections]
         for below, section in zip(self._sections, self._sections[1:], strict=False):
             section.below = below if isinstance(below, _Joint) and below.statistics else None
@@ -48,6 +50,11 @@ class Pieces:
     def coupled(self) -> bool:
         """Whether a layer joins the records, so that the pieces run twice."""
         return len(self._sections) > 1
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one piece only, which need not be a batch's rows."""
+        return len(self.pieces) == 1
 
     def __call__(self, batches: Sequence[Mapping[str, Tensor]]) -> tuple[Tensor, Blobs]:
         """Add the gradients of the batches' losses; return the sum of the losses, and the outputs for the last batch."""
@@ -112,16 +119,16 @@ class Pieces:
         for section in self._sections:
             section.clear()
 
-    def use_masks(self, nodes: Iterable[Node], records: range | None) -> None:
+    def use_masks(self, nodes: Iterable[Node], rows: range | None) -> None:
         """Let the Dropout layers among `nodes` use their masks for these records; None: no masks."""
         for node in nodes:
             if node in self._masks:
-                mask = None if records is None else self._masks[node][records.start : records.stop]
-                node.module.mask = mask  # type: ignore[union-attr, assignment]
+                mask = self._masks[node]
+                node.module.mask = None if rows is None else self.at(mask, rows)  # type: ignore[union-attr, assignment]
 
-    def at(self, blob: Tensor, records: range) -> Tensor:
+    def at(self, blob: Tensor, rows: range) -> Tensor:
         """These records of a blob of the whole batch, on the net's device."""
-        return self.here(blob[records.start : records.stop])
+        return self.here(blob if self.single else blob[rows.start : rows.stop])
 
     def here(self, blob: Tensor) -> Tensor:
         """A blob on the net's device."""
@@ -201,7 +208,9 @@ class _Apart:
         """Put a piece's tops where those of the whole batch are; losses add up."""
         piece, batch = self.pieces.pieces[index]
         for name, x in local.items():
-            if name in self.losses:
+            if self.pieces.single:
+                blobs[name] = x.detach()
+            elif name in self.losses:
                 part = x.detach() * shares[self.losses[name]]
                 blobs[name] = part if piece.start == batch.start else blobs[name] + part
             else:

@@ -39,6 +39,11 @@ def _batch_norm(node: Node, bottoms: list[Shape]) -> bool:
     return node.quick is not None or batch_norm(node) is None
 
 
+def _infogain(node: Node, bottoms: list[Shape]) -> bool:
+    """Apart unless the matrix is a blob, which is no row of records."""
+    return len(bottoms) == 2 and _by_axis("infogain_loss_param.axis")(node, bottoms)
+
+
 def _reshape(node: Node, bottoms: list[Shape]) -> bool:
     """Apart if the size of the batch is not written out."""
     param = node.param.reshape_param
@@ -69,7 +74,7 @@ _APART: dict[str, Callable[[Node, list[Shape]], bool]] = {
     "Convolution": _by_axis("convolution_param.axis"),
     "Deconvolution": _by_axis("convolution_param.axis"),
     "Im2col": _by_axis("convolution_param.axis"),
-    "InfogainLoss": _by_axis("infogain_loss_param.axis"),
+    "InfogainLoss": _infogain,
     "InnerProduct": _by_axis("inner_product_param.axis"),
     "Reshape": _reshape,
     "Scale": _scale,

@@ -49,7 +49,7 @@ class Sections:
 
 def cut(net: Net) -> Sections:
     """Cut `net` so that a batch can run in pieces. Raises ConfigError that names the layer which forbids it."""
-    records = _records(net)
+    size = records(net)
     leading = _under_loss(net.nodes)
     whole = set(_label_paths(net.nodes))
     read = {blob for node in net.nodes for blob in node.bottoms}
@@ -57,14 +57,14 @@ def cut(net: Net) -> Sections:
     late: set[str] = set()  # blobs that are there after all sections only
     made: set[str] = set()  # blobs that the open section makes
     joined: dict[str, Node] = {}  # blobs without a row for each record, and the layer that joined them
-    result = Sections([], [], records)
+    result = Sections([], [], size)
     rows = Section([], joins=False)
     for node in net.nodes:
         shapes_below = [shapes[blob] for blob in node.bottoms]
         shapes.update(zip(node.tops, node.shapes, strict=True))
         if node.run is None:
             continue
-        keeps = node not in whole and apart(node, shapes_below, records) and not late.intersection(node.bottoms)
+        keeps = node not in whole and apart(node, shapes_below, size) and not late.intersection(node.bottoms)
         if is_loss(node) and read.intersection(node.tops):
             keeps = False
         if keeps:
@@ -74,21 +74,28 @@ def cut(net: Net) -> Sections:
             result.last.append(node)
             late.update(node.tops)
         else:
-            _check(node, joined, records)
+            _check(node, joined, size)
             section = Section([node], joins=True)
             if made.intersection(node.bottoms):
                 result.sections.append(rows)
                 rows, made = Section([], joins=False), set()
             result.sections.append(section)
-            joined.update({top: node for top, shape in zip(node.tops, node.shapes, strict=True) if shape[:1] != (records,)})
-    result.sections.append(rows)
-    result.sections = [section for section in result.sections if section.nodes]
+            for top in node.tops:
+                if shapes[top][:1] != (size,) or node.param.type == "Filter":  # of Filter's rows nobody knows the number
+                    joined[top], shapes[top] = node, ()
+    if rows.nodes or not result.sections:
+        result.sections.append(rows)
     _mark_gradients(result.sections)
     return result
 
 
-def _records(net: Net) -> int:
-    """The number of records in a batch: the first axis of the first blob of the data."""
+def uncut(net: Net) -> Sections:
+    """All layers of `net` as one section, for a batch that is one piece."""
+    return Sections([Section([node for node in net.nodes if node.run is not None], joins=False)], [], records(net))
+
+
+def records(net: Net) -> int:
+    """The number of records in a batch: the first axis of the first blob of the data. Raises ConfigError."""
     for node in net.nodes:
         if node.run is None and node.shapes and node.shapes[0]:
             return node.shapes[0][0]

@@ -108,7 +108,7 @@ class BatchNorm(nn.Module):
         return y
 
     def _add(self, mean: Tensor, variance: Tensor) -> None:
-        if not mean.is_meta:
+        if not (mean.is_meta or self.repeating):
             for stored, batch in ((self.means, mean), (self.variances, variance)):
                 torch.add(batch, stored, alpha=self.fraction, out=stored)
             self.factor.mul_(self.fraction).add_(1)

@@ -31,6 +31,7 @@ class Recurrent(nn.Module):
 
     states = 1
     gates = 1
+    repeating = False  # the last forward runs once more
 
     def __init__(self, param: RecurrentParameter, shapes: Sequence[Shape], *, num_tops: int):
         super().__init__()
@@ -40,6 +41,7 @@ class Recurrent(nn.Module):
             log.warning("recurrent_layer.cpp:109", "recurrent_param.debug_info is ignored: no unrolled net to report on")
         self.size, self.expose = param.num_output, param.expose_hidden
         self.state: tuple[Tensor, ...] | None = None
+        self._before: tuple[Tensor, ...] | None = None  # what the last forward began with
         exposed = self.states if self.expose else 0
         if len(shapes) - exposed not in (2, 3) or num_tops != 1 + exposed:
             raise _error(
@@ -79,9 +81,11 @@ class Recurrent(nn.Module):
 
     def _carried(self, x: Tensor) -> Sequence[Tensor]:
         shape = (1, x.shape[1], self.size)
-        if x.is_meta or self.state is None or self.state[0].shape != shape:
+        if not self.repeating:
+            self._before = self.state
+        if x.is_meta or self._before is None or self._before[0].shape != shape:
             return [x.new_zeros(shape) for _ in range(self.states)]
-        return [s.to(x) for s in self.state]
+        return [s.to(x) for s in self._before]
 
 
 def _error(message: str, field: str) -> ConfigError:
