@@ -65,6 +65,13 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
 @click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate; auto: from the newest whole one, if any.")
 @click.option("--keep", type=click.IntRange(min=1), metavar="N", default=None, help="Keep the last N snapshots only.")
 @click.option("--keep-best", metavar="OUTPUT", default="", help="Keep a snapshot of the best value of this test output.")
+@click.option(
+    "--grow-batch",
+    type=click.IntRange(min=2),
+    metavar="N",
+    default=None,
+    help="Raise iter_size, up to N, where lr_policy step or multistep would lower the rate.",
+)
 @click.option("--allow-nan", is_flag=True, help="Go on when the loss is NaN or infinite.")
 @click.option("--weights", metavar="FILE[,FILE]", help="Start from these weights instead of the solver's.")
 @click.option("--gpu", metavar="LIST|all", help="Train on this GPU; an error if there is none.")
@@ -92,6 +99,7 @@ def train(
     snapshot: str | None,
     keep: int | None,
     keep_best: str,
+    grow_batch: int | None,
     allow_nan: bool,
     weights: str | None,
     gpu: str | None,
@@ -120,6 +128,7 @@ def train(
             snapshot=snapshot,
             keep=keep or 0,
             keep_best=keep_best,
+            grow_batch=grow_batch,
             allow_nan=allow_nan,
             weights=weights,
             gpu=gpu,

@@ -126,10 +126,11 @@ class Schedule:
             return
         before, passes = self._stage(iteration - 1).passes, self.passes(iteration)
         what = "The batch grows" if passes > before else "The learning rate drops"
+        sizes = f"{before} -> {passes}" if passes != before else f"{passes}"
         own, file = log.number(rate), log.number(rate * self.param.iter_size / passes)
         log.info(
             "solver.cpp",
-            f"{what} at iteration {iteration}: iter_size {before} -> {passes}, lr {own} (the file's iteration "
+            f"{what} at iteration {iteration}: iter_size {sizes}, lr {own} (the file's iteration "
             f"{self.position(iteration)}: iter_size {self.param.iter_size}, lr {file})",
         )
 

@@ -34,6 +34,7 @@ def train(
     sighup: Action = Action.SNAPSHOT,
     keep: int = 0,
     keep_best: str = "",
+    grow_batch: int | None = None,
     allow_nan: bool = False,
     python_layers: bool = True,
 ) -> int:
@@ -57,6 +58,7 @@ def train(
         "device": device,
         "keep": keep,
         "keep_best": keep_best,
+        "grow_batch": grow_batch,
         "allow_nan": allow_nan,
         "python_layers": python_layers,
     }

@@ -31,7 +31,7 @@ def options(command: click.Command) -> set[str]:
 def test_options_of_train_are_frozen() -> None:
     assert options(cli.train) == {
         "SOLVER", "--snapshot", "--weights", "--gpu", "--cpu", "--level", "--stage", "--sigint-effect", "--sigint_effect",
-        "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--allow-nan",
+        "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version",
     }  # fmt: skip
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+from pathlib import Path
+from typing import Any
 
-from solver_cli import prototxt
+import h5py
+import numpy as np
+import pytest
+import torch
+from running import assert_like, call, changed, write
+
+from solver_cli import Solver, cli, prototxt
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.errors import ConfigError
+from solver_cli.errors import ConfigError, SnapshotError
 from solver_cli.schedule import Schedule
 
 STEP = 'base_lr: 0.8 lr_policy: "step" gamma: 0.5 stepsize: 16 max_iter: 64 iter_size: 2'
@@ -119,3 +127,184 @@ def test_what_cannot_grow_is_refused(text: str, cap: int, field: str, message: s
 def test_a_gamma_of_zero_grows_to_the_cap() -> None:
     param = read('base_lr: 1 lr_policy: "multistep" gamma: 0 stepvalue: 2 max_iter: 10')
     assert iterations(Schedule(param, 4), 4) == [(1, 1.0), (1, 1.0), (4, 0.0), (4, 0.0)]
+
+
+# -- runs -----------------------------------------------------------------------------------------------------------
+
+NET = """
+layer { name: "in" type: "HDF5Data" top: "x" top: "y" include { phase: TRAIN }
+  hdf5_data_param { source: "list.txt" batch_size: 3 shuffle: true } }
+layer { name: "in" type: "HDF5Data" top: "x" top: "y" include { phase: TEST }
+  hdf5_data_param { source: "list.txt" batch_size: 5 } }
+layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip"
+  inner_product_param { num_output: 4 weight_filler { type: "xavier" } } }
+layer { name: "drop" type: "Dropout" bottom: "ip" top: "ip" dropout_param { dropout_ratio: 0.2 } }
+layer { name: "out" type: "InnerProduct" bottom: "ip" top: "out"
+  inner_product_param { num_output: 2 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "out" bottom: "y" top: "loss" }
+"""
+RUN = """net: "net.prototxt" lr_policy: "step" gamma: 0.5 stepsize: 16 max_iter: 64 iter_size: 2 base_lr: 0.02
+momentum: 0.9 weight_decay: 0.001 clip_gradients: 2 test_iter: 2 test_interval: 12 snapshot: 10 snapshot_prefix: "run"
+display: 8 average_loss: 3 random_seed: 3 solver_mode: CPU
+"""
+LAST = 16 + 8 + 4 + 4
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    rng = np.random.default_rng(0)
+    with h5py.File(tmp_path / "data.h5", "w") as file:
+        file["x"] = rng.standard_normal((41, 5), np.float32)
+        file["y"] = rng.standard_normal((41, 2), np.float32)
+    (tmp_path / "list.txt").write_text("data.h5\n")
+    write(tmp_path, NET, RUN)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def trained(**options: Any) -> Solver:
+    """A run to its end; its snapshots are in the folder."""
+    solver = Solver("solver.prototxt", **options)
+    solver.solve()
+    solver.close()
+    return solver
+
+
+def learned(solver: Solver) -> list[torch.Tensor]:
+    return [*(x.blob.detach() for x in solver.net.learned), *solver.history]
+
+
+def same(one: Solver, other: Solver) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(learned(one), learned(other), strict=True))
+
+
+def figures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The lines of the loop, without speeds and what a start or a resume says."""
+    lines = [re.sub(r" \(.* iter/s, .* iters\)", "", line) for line in caplog.messages]
+    return [
+        x for x in lines if re.match(r"Iteration|    (Test|Train) net|Gradient|Effective|The (batch|learning)|Snapsh", x)
+    ]
+
+
+def test_a_growing_run_is_the_one_made_by_hand(folder: Path) -> None:
+    """The same passes in the same order, with iter_size, rate and clip_gradients changed at the drops."""
+    growing = trained(grow_batch=8)
+    assert growing.iter == LAST
+    by_hand = Solver("solver.prototxt")
+    by_hand.param.ClearField("snapshot")
+    by_hand.param.test_interval = 0
+    by_hand.param.lr_policy = "fixed"
+    for iterations, size, rate in ((16, 2, 0.02), (8, 4, 0.02), (4, 8, 0.02), (4, 8, 0.01)):
+        by_hand.param.iter_size, by_hand.param.base_lr, by_hand.param.clip_gradients = size, rate, size
+        by_hand.step(iterations)
+    by_hand.close()
+    assert same(growing, by_hand)
+    plain = trained()
+    assert plain.iter == 64
+    assert repr(growing.net.sources["in"].state_dict()) == repr(plain.net.sources["in"].state_dict())
+
+
+def test_it_shows_tests_and_saves_where_the_file_does(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "solver_cli")
+    schedule = trained(grow_batch=8).schedule
+    at = {
+        what: [int(match[1]) for line in caplog.messages if (match := re.match(rf"Iteration (\d+), {what}", line))]
+        for what in ("Testing", "lr")
+    }
+    tests, displays, snapshots = ([schedule.reached(i) for i in range(0, 65, every)] for every in (12, 8, 10))
+    assert (at["Testing"], at["lr"]) == (tests, displays[:-1])
+    assert {path.name for path in folder.glob("*.solverstate")} == {
+        f"run_iter_{i}.solverstate" for i in {*snapshots[1:], LAST}
+    }
+    grown = [line for line in caplog.messages if re.match("The (batch|learning rate)", line)]
+    assert grown == [
+        "The batch grows at iteration 16: iter_size 2 -> 4, lr 0.02 (the file's iteration 16: iter_size 2, lr 0.01)",
+        "The batch grows at iteration 24: iter_size 4 -> 8, lr 0.02 (the file's iteration 32: iter_size 2, lr 0.005)",
+        "The learning rate drops at iteration 28: iter_size 8, lr 0.01 (the file's iteration 48: iter_size 2, lr 0.0025)",
+    ]
+
+
+@pytest.mark.parametrize("cap", [8, 5])
+def test_resumed_is_never_stopped(cap: int, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """With the option or without: the snapshot knows."""
+    caplog.set_level("INFO", "solver_cli")
+    straight = trained(grow_batch=cap)
+    lines = figures(caplog)
+    states = sorted(folder.glob("run_iter_*.solverstate"), key=lambda path: int(re.findall(r"\d+", path.name)[0]))
+    assert len(states) == 7
+    for state in states[:-1]:
+        for option in (cap, None):
+            caplog.clear()
+            resumed = Solver("solver.prototxt", grow_batch=option)
+            resumed.restore(state.name)
+            assert any(f"run with --grow-batch {cap}: this one goes on so" in x for x in caplog.messages) == (option is None)
+            caplog.clear()
+            resumed.solve()
+            resumed.close()
+            assert same(resumed, straight), state
+            assert figures(caplog) == lines[-len(figures(caplog)) :], state
+
+
+def test_a_snapshot_from_before_the_first_drop_may_begin_to_grow(folder: Path) -> None:
+    trained()
+    solver = Solver("solver.prototxt", grow_batch=8)
+    solver.restore("run_iter_10.solverstate")
+    solver.solve()
+    solver.close()
+    assert same(solver, trained(grow_batch=8))
+
+
+def refusal(snapshot: str, **options: Any) -> str:
+    solver = Solver("solver.prototxt", **options)
+    with pytest.raises(SnapshotError) as found:
+        solver.restore(snapshot)
+    solver.close()
+    return str(found.value)
+
+
+def test_what_does_not_go_on_is_refused(folder: Path) -> None:
+    trained()
+    assert refusal("run_iter_20.solverstate", grow_batch=8) == (
+        "iteration 20 of the snapshot is the file's 20, but with --grow-batch 8 it is the file's 24: grow from before the "
+        "first drop on"
+    )
+    trained(grow_batch=8)
+    assert refusal("run_iter_18.solverstate", grow_batch=9) == (
+        "--grow-batch 9: the snapshot is of a run with --grow-batch 8; leave it out"
+    )
+    write(folder, NET, changed(RUN, ("stepsize: 16", "stepsize: 14")))
+    assert "put stepsize, stepvalue, gamma and iter_size back" in refusal("run_iter_18.solverstate")
+
+
+def test_the_command(folder: Path) -> None:
+    ended = call(cli.train, "solver.prototxt", "--grow-batch", "4", "--set", "lr_policy=multistep", "--set", "stepvalue=32")
+    assert (ended.code, ended.complaints) == (0, [])
+    assert any(line.startswith("The batch grows at iteration 32: iter_size 2 -> 4") for line in ended.log)
+    assert "Iteration 48, loss = " in " ".join(ended.log)
+    ended = call(cli.train, "solver.prototxt", "--grow-batch", "4", "--set", "lr_policy=poly")
+    assert ended.code == 1
+    (line,) = ended.complaints
+    assert_like(line, "solver.prototxt:1:...: --grow-batch 4 grows the batch where lr_policy step or multistep ...'poly'")
+
+
+def test_batch_norm_is_doubted(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = changed(
+        NET, ('layer { name: "drop"', 'layer { name: "bn" type: "BatchNorm" bottom: "ip" top: "ip" }\nlayer { name: "drop"')
+    )
+    write(folder, text, RUN)
+    for option, count in ((None, 0), (8, 1)):
+        caplog.clear()
+        Solver("solver.prototxt", grow_batch=option).close()
+        assert sum("BatchNorm's statistics stay those of the records of one" in line for line in caplog.messages) == count
+
+
+def test_pycaffe_goes_on_growing(folder: Path) -> None:
+    straight = trained(grow_batch=8)
+    from solver_cli import pycaffe
+
+    solver = pycaffe.get_solver("solver.prototxt")
+    solver.restore("run_iter_18.solverstate")
+    assert solver.lr == pytest.approx(0.02)
+    solver.solve()
+    assert solver.iter == LAST
+    assert same(solver.core, straight)
