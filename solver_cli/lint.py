@@ -115,7 +115,7 @@ def _of_coverage(spec: SolverSpec, index: int, net: Net) -> Iterator[Advice]:
     effect = "each test sees a part of them only" if count * batch < records else "some of them count twice"
     yield (
         _at(spec, f"test_iter[{index}]"),
-        f"{seen}, but there are {records} test records: {effect}; {-(-records // batch)} fits",
+        f"{seen}, but there are {records:,} test records: {effect}; {-(-records // batch)} fits",
     )
 
 
@@ -125,7 +125,7 @@ def _of_statistics(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: in
     if own and spec.param.iter_size > 1:
         yield (
             own[0].spec.where(),
-            f"BatchNorm ({len(own)} layers) takes its statistics from {batch} records, not from the "
+            f"BatchNorm (in {len(own)} of the layers) takes its statistics from {batch} records, not from the "
             f"{batch * spec.param.iter_size} of an update: iter_size does not make its batches larger",
         )
     for node in _norms(train):

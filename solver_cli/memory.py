@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.errors import ConfigError
 from solver_cli.net import Net
 from solver_cli.plan import LARGEST
 from solver_cli.update import Update
@@ -272,3 +274,25 @@ def _workspace(net: Net, batch: int | None) -> int:
 def _bytes(tensors: Iterable[Tensor]) -> int:
     """The bytes of the storages of `tensors`, each counted once."""
     return sum({s._cdata: s.nbytes() for s in (t.untyped_storage() for t in tensors)}.values())
+
+
+# -- what there is --------------------------------------------------------------------------------------------------
+
+
+def available(device: torch.device) -> int:
+    """The bytes that are free on the GPU, with those that this process has taken there, or in this machine.
+
+    Raises ConfigError where nobody knows.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, LookupError, ValueError):
+        raise ConfigError("how much memory is free cannot be found out here: give --memory, such as --memory 8G") from None
+
+
+def mebi(value: int) -> str:
+    """Bytes as `12.3 MiB`"""
+    return f"{value / 2**20:,.{1 if value >= 2**20 else 3}f} MiB"

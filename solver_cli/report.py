@@ -8,14 +8,23 @@ from dataclasses import dataclass, fields, replace
 from math import isfinite, log, prod
 from pathlib import Path
 
-import torch
-
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.absent import AbsentData
-from solver_cli.errors import ConfigError, Error
+from solver_cli.errors import Error
 from solver_cli.lint import advice, records_of
 from solver_cli.lr_policy import learning_rate, step_counter
-from solver_cli.memory import Forecast, Tracker, batch_of, forecast, forecast_test, largest_batch, meta_batch, without_data
+from solver_cli.memory import (
+    Forecast,
+    Tracker,
+    available,
+    batch_of,
+    forecast,
+    forecast_test,
+    largest_batch,
+    mebi,
+    meta_batch,
+    without_data,
+)
 from solver_cli.net import Net
 from solver_cli.netspec import NetSpec
 from solver_cli.plan import Node, Shape
@@ -157,11 +166,6 @@ def metric(value: float) -> str:
     return f"{value:.3g}{unit}" if value < 1000 else f"{value:,.0f}{unit}"
 
 
-def mebi(value: int) -> str:
-    """Bytes as `12.3 MiB`"""
-    return f"{value / 2**20:,.{1 if value >= 2**20 else 3}f} MiB"
-
-
 # -- memory ---------------------------------------------------------------------------------------------------------
 
 
@@ -190,17 +194,6 @@ def _memory(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int | Non
     for head, total in zip(heads[1:], totals[1:], strict=True):
         if total > budget:
             yield f"  {head} does not fit: it takes {mebi(total)}"
-
-
-def available(device: torch.device) -> int:
-    """The bytes that are free on the GPU, or in this machine. Raises ConfigError where nobody knows."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, LookupError, ValueError):
-        raise ConfigError("how much memory is free cannot be found out here: give --memory, such as --memory 8G") from None
 
 
 # -- the run --------------------------------------------------------------------------------------------------------
