@@ -1,4 +1,4 @@
-"""Layers that run as one where nobody looks at the blob between them."""
+"""Layers that run as one, or in their bottom's memory, where nobody looks at the blob between them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from torch import Tensor
 
+from solver_cli.caffe_pb2 import EltwiseParameter
 from solver_cli.layers.common import Scale
 from solver_cli.layers.normalization import BatchNorm
 from solver_cli.plan import Node
@@ -15,11 +16,32 @@ from solver_cli.plan import Node
 def fuse(nodes: list[Node]) -> None:
     """Let each Scale that works in place right behind a BatchNorm do both: two to three times as fast as one by one.
 
+    Let each ReLU that works in place overwrite its bottom, where the layer that made that needs it no more.
     Only `Node.quick` changes. Layers, blobs and their names stay, so weights files, logs and observers see what they did.
     """
     for norm, scale in pairwise(nodes):
         if _fits(norm, scale):
             norm.quick, scale.quick, scale.fused = _passed_on, _both(norm, scale), norm
+    makers: dict[str, Node] = {}
+    for node in nodes:
+        if _overwrites(node) and _lets_go(makers[node.bottoms[0]]):
+            node.quick = _relu
+        makers.update(dict.fromkeys(node.tops, node))
+
+
+def _overwrites(node: Node) -> bool:
+    return node.param.type == "ReLU" and node.tops == node.bottoms and not node.param.relu_param.negative_slope
+
+
+def _lets_go(maker: Node) -> bool:
+    """Whether autograd keeps no top of the layer."""
+    kind, eltwise = maker.param.type, maker.param.eltwise_param
+    adds = kind == "Eltwise" and eltwise.operation == EltwiseParameter.SUM
+    return adds or maker.fused is not None or kind in ("Convolution", "Deconvolution", "InnerProduct", "BatchNorm", "Concat")
+
+
+def _relu(x: Tensor) -> Tensor:
+    return x.relu() if x.grad_fn is None else x.relu_()  # what no layer has made is somebody's: a kept blob, a leaf
 
 
 def _fits(norm: Node, scale: Node) -> bool:

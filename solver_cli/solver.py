@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
-from solver_cli import doubts, finite, log, prototxt, runstate, snapshot
+from solver_cli import cpu, doubts, finite, log, prototxt, runstate, snapshot
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
@@ -99,6 +99,7 @@ class Solver:
             look_in(Path(self.spec.file).parent)
         seed = self.param.random_seed + index if self.param.random_seed >= 0 else None
         net = Net(spec, device=self.device, seed=seed, python_layers=self.python_layers)
+        cpu.lay_out(net)
         net.read_ahead(lambda: self.ending())
         for entry in self.param.weights:
             for path in entry.split(","):

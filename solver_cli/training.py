@@ -11,6 +11,7 @@ import torch
 from solver_cli import log, prototxt
 from solver_cli.archive import newest_whole
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.cpu import keep_memory
 from solver_cli.errors import ConfigError, DeviceError
 from solver_cli.progress import progress
 from solver_cli.signals import Action, SignalHandler
@@ -54,6 +55,8 @@ def train(
     if snapshot:
         spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, gpu, cpu)
+    if device.type == "cpu":
+        keep_memory()
     options: dict[str, Any] = {
         "device": device,
         "keep": keep,

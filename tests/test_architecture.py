@@ -21,7 +21,7 @@ LEVELS = [
     {"plan", "labels", "fusion", "net"},
     {"records", "sections", "pieces", "noise", "passes"},
     {"lr_policy", "schedule", "update_rules", "update", "snapshot", "runstate", "archive", "debug_info", "display", "finite",
-     "doubts", "solverspec", "signals", "memory"},
+     "doubts", "solverspec", "signals", "memory", "cpu"},
     {"solver"},
     {"training", "progress", "pycaffe", "catalogue", "lint", "report"},
     {"cli"},

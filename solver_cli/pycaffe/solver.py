@@ -11,6 +11,8 @@ from torch import Tensor
 
 from solver_cli import solver as core
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.net import Net as CoreNet
+from solver_cli.netspec import NetSpec
 from solver_cli.pycaffe import mode
 from solver_cli.pycaffe.net import Net, clear_gradients, unwrapped
 from solver_cli.solverspec import read_solver
@@ -111,6 +113,13 @@ class _Solver(core.Solver):
     def __init__(self, *args: Any, **options: Any):
         self.callbacks: list[tuple[Callable[[], object], Callable[[], object]]] = []
         super().__init__(*args, **options)
+
+    def _build(self, spec: NetSpec, index: int) -> CoreNet:
+        """With blobs whose arrays are C-contiguous, as pycaffe's are."""
+        net = super()._build(spec, index)
+        for learned in net.learned:
+            learned.blob.data = learned.blob.data.contiguous()
+        return net
 
     def _clear_gradients(self) -> None:
         assert self.shown is not None
