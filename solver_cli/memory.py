@@ -193,7 +193,7 @@ def largest_batch(
     net: Net, param: SolverParameter, budget: int, run: Run = forward_backward, device: str | None = None
 ) -> int:
     """The most items a batch may have for training to fit into `budget` bytes, 0 if not even one does. Raises Error."""
-    values = max(prod(shape) for shape in net.blob_shapes.values())
+    values = max((prod(shape) for shape in net.blob_shapes.values()), default=1)
     low, high = 0, max(LARGEST * batch_of(net) // max(values, 1), 1) + 1  # this many fit, this many do not
     guess, points = min(batch_of(net), high - 1), [(0, 0), (0, 0)]
     for tried in count(1):
@@ -238,8 +238,9 @@ def without_data(net: Net) -> Iterator[None]:
 
 
 def batch_of(net: Net) -> int:
-    """The batch size as the net's file has it: the first axis of the first blob that comes from outside; 1 without any."""
-    return next((node.shapes[0][0] for node in net.nodes if node.run is None and node.shapes[0]), 1)
+    """The batch size as the net's file has it: the first axis of the first blob that is made from nothing; 1 without any."""
+    made = (node.shapes[0] for node in net.nodes if not node.bottoms and not node.learned and node.shapes)
+    return next((shape[0] for shape in made if shape), 1)
 
 
 def meta_batch(net: Net, batch: int | None = None) -> dict[str, Tensor]:

@@ -319,3 +319,7 @@ def test_records_of_lists(tmp_path: Path, plan: Plan) -> None:
     Path("pictures.txt").write_text("a.png 0\n" * 9)
     layer = LayerParameter(top=["data", "label"], image_data_param={"source": "pictures.txt", "batch_size": 2})
     assert image.ImageData(layer, True, default_rng(1)).records == 9
+
+
+def test_a_net_without_layers(plan: Plan) -> None:
+    assert "solver.prototxt: the train net has no layers: nothing is trained" in advice(plan(net='name: "empty"'))
