@@ -18,8 +18,9 @@ from torch.utils.hooks import RemovableHandle
 from solver_cli import log
 from solver_cli.net import Net
 
-DECAY = 0.998  # of an iteration's weight in the averages, from one to the next: they reach back about 500 iterations
-FEWEST = 10  # iterations before anything is said
+EVERY = 4  # one iteration in so many is measured, so that small batches do not pay for it
+DECAY = 0.992  # of its weight in the averages, from one to the next: they reach back about 500 iterations
+FEWEST = 10  # iterations measured before anything is said
 Factors = tuple[float, float, float]
 FAR = 4  # a batch this many times smaller or larger than the noise scale is far from it
 
@@ -30,9 +31,11 @@ class NoiseScale:
     An iteration is `start()`, `begin(...)` before every backward, `end()`. Nothing waits for the device but `log`.
     """
 
-    def __init__(self, net: Net):
+    def __init__(self, net: Net, every: int = EVERY):
         self.net = net
+        self.every = every
         self.batch = 0  # records of the last iteration
+        self._count = 0  # of iterations
         self._blobs: list[Tensor] = []
         self._hooks: list[RemovableHandle] = []
         self._pieces: dict[Hashable, tuple[float, int]] = {}  # {piece: (share, records)}
@@ -41,13 +44,17 @@ class NoiseScale:
         self._averages = [0.0] * 5  # decayed sums of 1, |G|^2, |G|^4 and tr(Sigma); and of the squared weights
 
     def start(self) -> None:
-        """Begin an iteration: look at the gradients of the blobs that are learned now."""
-        blobs: list[Tensor] = [x.blob for x in self.net.learned if x.blob.requires_grad and x.lr_mult]
-        if [id(blob) for blob in blobs] != [id(blob) for blob in self._blobs]:
-            for hook in self._hooks:
-                hook.remove()
-            self._blobs, self._hooks = blobs, [blob.register_hook(self._see) for blob in blobs]  # type: ignore[no-untyped-call]
-        self._pieces, self._norms = {}, []
+        """Begin an iteration; look at the gradients of the blobs that are learned now, if it is one to be measured."""
+        self._stop()
+        if self._count % self.every == 0:
+            self._blobs = [x.blob for x in self.net.learned if x.blob.requires_grad and x.lr_mult]
+            self._hooks = [blob.register_hook(self._see) for blob in self._blobs]  # type: ignore[no-untyped-call]
+        self._count += 1
+
+    def _stop(self) -> None:
+        for hook in self._hooks:
+            hook.remove()
+        self._hooks, self._pieces, self._norms = [], {}, []
 
     def begin(self, piece: Hashable, share: float, records: int) -> None:
         """What comes now adds `share` times the mean gradient over `records` records of `piece` to the gradients.
@@ -58,17 +65,16 @@ class NoiseScale:
 
     def end(self) -> None:
         """Take in the iteration, whose gradients are complete. One of a single piece tells nothing."""
-        pieces, self._pieces = list(self._pieces.values()), {}
+        pieces = list(self._pieces.values())
         self.batch = sum(records for _, records in pieces)
         gradients = [blob.grad for blob in self._blobs if blob.grad is not None]
-        if len(pieces) > 1 and gradients:
+        if len(pieces) > 1 and self._norms and gradients:
             parts, whole = _norm(self._norms), _norm(torch._foreach_norm(gradients))
             self._pending.append((_factors(pieces), torch.stack([parts, whole])))
-        self._norms = []
+        self._stop()
 
     def _see(self, gradient: Tensor) -> None:
-        if self._pieces:
-            self._norms.append(torch.linalg.vector_norm(gradient))
+        self._norms.append(torch.linalg.vector_norm(gradient))
 
     # -- what it comes to -------------------------------------------------------------------------------------------
 
@@ -105,11 +111,11 @@ class NoiseScale:
 
     def state(self) -> dict[str, Any]:
         """The averages, and what is still to come into them."""
-        return {"averages": self._averages, "batch": self.batch, "pending": list(self._pending)}
+        return {"averages": self._averages, "batch": self.batch, "count": self._count, "pending": list(self._pending)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.batch = int(state["batch"])
+        self.batch, self._count = int(state["batch"]), int(state["count"])
         averages = [float(x) for x in state["averages"]]
         if len(averages) != len(self._averages):
             raise ValueError(f"{len(averages)} averages")
