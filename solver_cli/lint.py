@@ -88,7 +88,9 @@ def _of_intervals(spec: SolverSpec) -> Iterator[Advice]:
         effects["test_interval"] = "there is no test after iteration 0"
     effects["snapshot"] = "only the end is saved" if param.snapshot_after_train else "nothing is ever saved"
     if param.lr_policy in ("step", "sigmoid"):
-        effects["stepsize"] = "the rate never drops" if param.lr_policy == "step" else "half of the rate is never reached"
+        effects["stepsize"] = (
+            "the rate never drops" if param.lr_policy == "step" else "the rate never rises to half of base_lr"
+        )
     for name, effect in effects.items():
         if getattr(param, name) > max(param.max_iter, 0):
             yield _at(spec, name), f"{name} {getattr(param, name)} is past max_iter {param.max_iter}: {effect}"
@@ -111,11 +113,11 @@ def _of_coverage(spec: SolverSpec, index: int, net: Net) -> Iterator[Advice]:
     count, batch, records = spec.param.test_iter[index], batch_of(net), records_of(net)
     if not records or not count or records <= count * batch < records + batch:
         return
-    seen = f"test_iter {count} x batch_size {batch} = {count * batch}"
-    effect = "each test sees a part of them only" if count * batch < records else "some of them count twice"
+    effect = "a test sees a part of them only" if count * batch < records else "some count twice"
     yield (
         _at(spec, f"test_iter[{index}]"),
-        f"{seen}, but there are {records:,} test records: {effect}; {-(-records // batch)} fits",
+        f"test_iter {count} x batch_size {batch} = {count * batch:,}, but there are {records:,} test records: {effect} "
+        f"(test_iter {-(-records // batch)} covers them)",
     )
 
 

@@ -218,7 +218,7 @@ def test_nothing_to_advise(plan: Plan) -> None:
 @pytest.mark.parametrize(
     ("line", "place", "words"),
     [
-        ("test_iter: 1 test_interval: 1", "8:1", "test_iter 1 x batch_size 5 = 5, but there are 10 test records: each test"),
+        ("test_iter: 1 test_interval: 1", "8:1", "test_iter 1 x batch_size 5 = 5, but there are 10 test records: a test"),
         ("test_iter: 3 test_interval: 1", "8:1", "test_iter 3 x batch_size 5 = 15, but there are 10 test records: some"),
         ("display: 3", "8:1", "display 3 is past max_iter 2: nothing is shown but iteration 0"),
         ("test_iter: 2 test_interval: 5", "8:14", "test_interval 5 is past max_iter 2"),
