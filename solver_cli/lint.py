@@ -87,10 +87,8 @@ def _of_intervals(spec: SolverSpec) -> Iterator[Advice]:
     if param.test_iter:
         effects["test_interval"] = "there is no test after iteration 0"
     effects["snapshot"] = "only the end is saved" if param.snapshot_after_train else "nothing is ever saved"
-    if param.lr_policy in ("step", "sigmoid"):
-        effects["stepsize"] = (
-            "the rate never drops" if param.lr_policy == "step" else "the rate never rises to half of base_lr"
-        )
+    if param.lr_policy == "step":
+        effects["stepsize"] = "the rate never drops"
     for name, effect in effects.items():
         if getattr(param, name) > max(param.max_iter, 0):
             yield _at(spec, name), f"{name} {getattr(param, name)} is past max_iter {param.max_iter}: {effect}"
