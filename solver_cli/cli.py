@@ -60,6 +60,16 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
     return settings
 
 
+def _memory(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
+    """Bytes of a text such as 4G, 512M or 3.5GiB."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+\.?\d*)\s*([KMGT]?)(iB|B)?", text, re.IGNORECASE)
+    if not match or not float(match[1]):
+        raise click.BadParameter(f"'{text}': expected an amount of memory, such as 4G or 512M")
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+
+
 @click.command()
 @click.argument("solver")
 @click.option("--snapshot", metavar="FILE", help="Resume from this .solverstate; auto: from the newest whole one, if any.")
@@ -71,6 +81,18 @@ def _settings(ctx: click.Context, option: click.Parameter, values: tuple[str, ..
     metavar="N",
     default=None,
     help="Raise iter_size, up to N, where lr_policy step or multistep would lower the rate.",
+)
+@click.option("--micro-batch", type=click.IntRange(min=1), metavar="N", help="Run batches in pieces of N, to equal effect.")
+@click.option("--recompute", is_flag=True, help="Make activations once more on the way back: less memory, more time.")
+@click.option("--offload", is_flag=True, help="With --micro-batch: keep blobs between a net's parts in the host's memory.")
+@click.option("--fit", is_flag=True, help="Choose the largest --micro-batch that the memory allows.")
+@click.option("--memory", metavar="4G", callback=_memory, help="What --fit is to fit into.  [default: what is free]")
+@click.option(
+    "--batch-norm-window",
+    type=click.Choice(["pass", "iter_size"]),
+    default="pass",
+    show_default=True,
+    help="Take BatchNorm's statistics from each pass, or from all passes of an iteration.",
 )
 @click.option("--allow-nan", is_flag=True, help="Go on when the loss is NaN or infinite.")
 @click.option("--weights", metavar="FILE[,FILE]", help="Start from these weights instead of the solver's.")
@@ -100,6 +122,12 @@ def train(
     keep: int | None,
     keep_best: str,
     grow_batch: int | None,
+    micro_batch: int | None,
+    recompute: bool,
+    offload: bool,
+    fit: bool,
+    memory: int | None,
+    batch_norm_window: str,
     allow_nan: bool,
     weights: str | None,
     gpu: str | None,
@@ -119,8 +147,13 @@ def train(
         raise click.UsageError("give --snapshot to resume training or --weights to finetune, but not both")
     if gpu and cpu:
         raise click.UsageError("give --gpu or --cpu, but not both")
+    if memory and not fit:
+        raise click.UsageError("--memory says what --fit is to fit into: give both")
+    if offload and not (micro_batch or fit):
+        raise click.UsageError("--offload goes with --micro-batch or --fit")
     with reported():
         from solver_cli import training
+        from solver_cli.fit import Splitting
         from solver_cli.signals import Action
 
         code = training.train(
@@ -129,6 +162,9 @@ def train(
             keep=keep or 0,
             keep_best=keep_best,
             grow_batch=grow_batch,
+            splitting=Splitting(micro_batch or 0, recompute, batch_norm_window == "iter_size", offload),
+            fit=fit,
+            memory=memory,
             allow_nan=allow_nan,
             weights=weights,
             gpu=gpu,
@@ -186,16 +222,6 @@ def layers(name: str | None, markdown: bool) -> None:
 
         lines = catalogue.page(name) if name else catalogue.markdown() if markdown else catalogue.table()
         click.echo("\n".join(lines))
-
-
-def _memory(ctx: click.Context, option: click.Parameter, text: str | None) -> int | None:
-    """Bytes of a text such as 4G, 512M or 3.5GiB."""
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+\.?\d*)\s*([KMGT]?)(iB|B)?", text, re.IGNORECASE)
-    if not match or not float(match[1]):
-        raise click.BadParameter(f"'{text}': expected an amount of memory, such as 4G or 512M")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
 
 
 @tools.command()

@@ -4,7 +4,9 @@
       ConfigError        a solver or net text, or settings that do not go together
       DataError          a data source: database, record, HDF5 file, image, list, mean file
       SnapshotError      weights, solver states, snapshots: their files and what is in them
+      NumericalError     a loss, weight or blob that has become NaN or infinite
       DeviceError        a GPU that was asked for and is not there
+      OutOfMemory        a run that takes more memory than there is
 """
 
 from __future__ import annotations
@@ -63,6 +65,16 @@ class NumericalError(Error):
 
 class DeviceError(Error):
     """A device that was asked for and cannot be had."""
+
+
+class OutOfMemory(Error):
+    """A run that takes more memory than there is."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether torch, numpy or Python say that memory could not be had."""
+    said = ("out of memory", "can't allocate memory", "std::bad_alloc", "STATUS_ALLOC_FAILED")
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(text in str(error) for text in said))
 
 
 def one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from solver_cli import log, prototxt
 from solver_cli.caffe_pb2 import BlobProto, LayerParameter, NetParameter, ParamSpec, Phase
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
-from solver_cli.errors import ConfigError, Error
+from solver_cli.errors import ConfigError, Error, out_of_memory
 from solver_cli.fillers import fill
 from solver_cli.fusion import fuse
 from solver_cli.labels import checked
@@ -244,12 +244,10 @@ class Net(nn.Module):
                     self.observer(node, bottoms, tops)
                 del tops
                 bottoms = []  # the next layer's work needs their memory
-        except torch.OutOfMemoryError:
-            raise
         except Error as error:
             raise node.spec.locate(error) if node else error from None
         except (RuntimeError, IndexError) as error:
-            if node is None:
+            if node is None or out_of_memory(error):
                 raise
             shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)
             node.spec.fail(f"failed on bottoms of shape {shapes}: {first_line(error)}")

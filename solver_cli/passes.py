@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -50,7 +50,7 @@ class Passes:
                 batches = [self._next() for _ in range(size)]
                 if noise:
                     self._watch(noise, index)
-                loss, outputs = self._pass(batches)
+                loss, outputs = forward_backward(self.net, batches, self.pieces, self.run)
                 total += loss
                 if self.net.device.type == "cpu":
                     self.check(float(loss))
@@ -64,12 +64,6 @@ class Passes:
         self.batch = self.net.next_batch()
         self.draws = self.net.draws.get_state() if self.net.draws is not None else None
         return self.batch
-
-    def _pass(self, batches: list[Blobs]) -> tuple[Tensor, Blobs]:
-        if self.pieces is not None:
-            return self.pieces(batches)
-        (batch,) = batches
-        return whole(self.net, batch, self.run)
 
     def _independent(self, count: int) -> bool:
         """Whether the gradients come in several parts, each from records of its own alone."""
@@ -94,12 +88,29 @@ class Passes:
             raise
 
 
-def whole(net: Net, batch: Mapping[str, Tensor], run: Run) -> tuple[Tensor, Blobs]:
-    """One pass over a whole batch: its loss, and the outputs. The gradients are added to those of the learned blobs."""
-    blobs = dict(batch)
-    loss = run(net.nodes, blobs, keep=net.observer is not None)
+def forward_backward(
+    net: Net, batches: Sequence[Mapping[str, Tensor]], pieces: Pieces | None = None, run: Run | None = None
+) -> tuple[Tensor, Blobs]:
+    """The loss of one batch, or of several in `pieces`, and the outputs; its gradients are added to those there are.
+
+    `run`: what runs the layers, Net.run if None.
+    """
+    if pieces is not None:
+        return pieces(batches)
+    blobs: Blobs = dict(*batches)
+    loss = (run or net.run)(net.nodes, blobs, keep=net.observer is not None)
     outputs = {name: blob.detach() for name, blob in net.outputs_of(blobs).items()}
     blobs.clear()
     if loss.requires_grad:
         torch.autograd.backward(loss)
     return loss.detach(), outputs
+
+
+@torch.no_grad()
+def forward(net: Net, batch: Mapping[str, Tensor], pieces: Pieces | None = None) -> tuple[Tensor, Blobs]:
+    """The loss and the outputs of a batch, without gradients."""
+    if pieces is not None:
+        return pieces.test(batch)
+    blobs = dict(batch)
+    loss = net.run(net.nodes, blobs, keep=net.observer is not None)
+    return loss, net.outputs_of(blobs)

@@ -26,8 +26,8 @@ class Pieces:
     pieces run once more, with gradients. Dropout's masks are drawn for whole batches, as they would be without pieces.
 
     With `window` it is called with several batches, and BatchNorm takes its statistics from all of them; everything else
-    sees them one by one. `store`: where the blobs between the sections are kept (None: the net's device). `run`: runs some of the net's layers.
-    Raises ConfigError for a net that cannot be split.
+    sees them one by one. `store`: where the blobs between the sections are kept (None: the net's device). `run`: runs some
+    of the net's layers. Raises ConfigError for a net that cannot be split.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import accumulate, pairwise
 from math import inf, prod
 from typing import Any
@@ -112,7 +112,7 @@ def _alive(nodes: Sequence[Node]) -> list[int]:
 
 
 def _cheapest(size: int, cuts: Sequence[int], made: Sequence[int], alive: Sequence[int]) -> tuple[float, list[int]]:
-    """The cuts that leave the fewest bytes between parts of at most `size` bytes, and what they take with the largest part."""
+    """The bytes of the blobs between parts of at most `size` bytes and of the largest part; the cuts with the fewest."""
     ends = [0, *cuts, len(made) - 1]
     cost, before = [0.0] + [inf] * (len(ends) - 1), [0] * len(ends)
     for j in range(1, len(ends)):

@@ -16,7 +16,8 @@ from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
 from solver_cli.display import Best, SmoothedLoss, log_outputs, log_unshared
-from solver_cli.errors import ConfigError, DataError, Error, SnapshotError, Where
+from solver_cli.errors import DataError, Error, OutOfMemory, SnapshotError, Where
+from solver_cli.fit import Fit, Splitting
 from solver_cli.formats.solverstate import State
 from solver_cli.net import Net
 from solver_cli.netspec import NetSpec
@@ -52,6 +53,9 @@ class Solver:
         allow_nan: bool = False,
         python_layers: bool = True,
         grow_batch: int | None = None,
+        splitting: Splitting | None = None,
+        fit: bool = False,
+        memory: int | None = None,
     ):
         """Read the solver file (or take its spec) and build its nets. Raises Error.
 
@@ -59,6 +63,8 @@ class Solver:
         (0: all). `keep_best`: the test output whose best value gets a snapshot of its own. `allow_nan`: go on with a loss
         that is not finite. `python_layers` false refuses layers of type Python; their modules are looked for beside the
         solver file as well. `grow_batch`: the largest iter_size, with which the batch grows where the rate would drop.
+        `splitting`: how batches run (None: whole); `fit`: choose the micro-batch so that it fits into `memory` bytes (None:
+        what is free).
         """
         self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
         self.param: SolverParameter = self.spec.param
@@ -66,8 +72,10 @@ class Solver:
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
         check(self.spec)
         self.snapshots = snapshot.Checkpoints(self.param, keep)
-        self._check_snapshots()
-        self.schedule = self._schedule(grow_batch)
+        with self.spec.placing():
+            if self.param.snapshot or self.param.snapshot_after_train:
+                self.snapshots.names.check_writable()
+            self.schedule = Schedule(self.param, grow_batch)
         self.python_layers = python_layers
         self.net = self._build(train_net(self.spec), 0)
         self.test_nets = self._build_tests()
@@ -76,6 +84,7 @@ class Solver:
         self.noise = NoiseScale(self.net)
         self.passes = Passes(self.net, lambda loss: self._check(loss, self.iter))
         self.passes.noise = self.noise if self.param.display else None
+        self.fit = Fit(self.passes, self.test_nets, self.param, splitting or Splitting(), fit, memory)
         self.iter = 0
         self.current_step = 0
         self.action: Callable[[], Action] = lambda: Action.NONE
@@ -120,20 +129,6 @@ class Solver:
             net.share_with(self.net)
         return nets
 
-    def _check_snapshots(self) -> None:
-        if not (self.param.snapshot or self.param.snapshot_after_train):
-            return
-        try:
-            self.snapshots.names.check_writable()
-        except ConfigError as error:
-            self.spec.fail(error.message, error.field)
-
-    def _schedule(self, grow_batch: int | None) -> Schedule:
-        try:
-            return Schedule(self.param, grow_batch)
-        except ConfigError as error:
-            self.spec.fail(error.message, error.field)
-
     # -- the loop ---------------------------------------------------------------------------------------------------
 
     def solve(self) -> None:
@@ -158,8 +153,7 @@ class Solver:
     def _show_end(self) -> None:
         """One more forward pass for the last display, and the last test, where they are due."""
         if self.due(self.param.display):
-            with torch.no_grad():
-                loss, _ = self.net()
+            loss, _ = self.fit.look(self.net)
             self._record(loss)
             log.info("solver.cpp:327", f"Iteration {self.iter}, loss = {log.number(self._settle())}")
         if self.due(self.param.test_interval):
@@ -178,8 +172,8 @@ class Solver:
         while self.iter < stop and not self.stopping:
             try:
                 self._iterate()
-            except DataError:
-                self._rescue()
+            except (DataError, OutOfMemory) as error:
+                self._rescue("The data have failed" if isinstance(error, DataError) else "The memory has run out")
                 raise
             except Interrupted:
                 pass
@@ -202,8 +196,8 @@ class Solver:
         if self.due(self.param.snapshot):
             self.snapshot(wait=False)
 
-    def _rescue(self) -> None:
-        """Save the last whole iteration before an error of the data ends the run."""
+    def _rescue(self, why: str) -> None:
+        """Save the last whole iteration before an error that is not the run's own ends it."""
         if self.iter == self._begun or not (self.param.snapshot or self.param.snapshot_after_train):
             return
         try:
@@ -211,10 +205,9 @@ class Solver:
             self._save()
             self.snapshots.writer.check()
         except Error as error:
-            log.error("solver.cpp:464", f"The data have failed, and the snapshot as well: {error}")
+            log.error("solver.cpp:464", f"{why}, and the snapshot has failed as well: {error}")
         else:
-            path = self.snapshots.names.state(self.iter)
-            log.info("solver.cpp:464", f"The data have failed; resume from {path} when they are back")
+            log.info("solver.cpp:464", f"{why}; resume from {self.snapshots.names.state(self.iter)} when that is mended")
 
     def _poll(self) -> None:
         """Do what is asked from outside."""
@@ -234,11 +227,12 @@ class Solver:
     def _accumulate(self) -> tuple[Tensor, dict[str, Tensor]]:
         """iter_size passes whose gradients add up: the mean of their losses, and the outputs of the last pass.
 
-        Raises Interrupted and DataError with the learned blobs as they were.
+        Raises Interrupted, DataError and OutOfMemory with the learned blobs as they were.
         """
         debug = DebugInfo(self.net) if self.param.debug_info and self.due(self.param.display) else None
         try:
-            return self.passes(self.schedule.passes(self.iter), debug.backward if debug else None)
+            count, after = self.schedule.passes(self.iter), debug.backward if debug else None
+            return self.fit.run(self.net, self._boundary["train"], lambda: self.passes(count, after))
         finally:
             if debug:
                 debug.close()
@@ -321,25 +315,30 @@ class Solver:
         net, batches = self.test_nets[index], self.param.test_iter[index]
         log_unshared(self.net, net)
         debug = DebugInfo(net) if self.param.debug_info else None
+        loss, means = self.fit.run(net, runstate.of_net(net), lambda: self._means(net, batches))
+        if debug:
+            debug.close()
+        if self.stopping:
+            log.info("solver.cpp:394", "Test interrupted.")
+            return {}
+        if self.param.test_compute_loss and batches:
+            log.info("solver.cpp:401", f"Test loss: {log.number(float(loss) / batches)}")
+        log_outputs("Test", "solver.cpp:414", net, means)
+        return {name: mean.flatten().tolist() for name, mean in means.items()}
+
+    def _means(self, net: Net, batches: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The sum of the losses and the mean outputs over some batches of a test net, unless somebody asks to stop."""
         totals: dict[str, Tensor] = {}
         loss_total = torch.zeros((), device=self.device)
         for _ in range(batches):
             self._poll()
             if self.stopping:
-                log.info("solver.cpp:394", "Test interrupted.")
-                return {}
-            with torch.no_grad():
-                loss, blobs = net()
+                break
+            loss, outputs = self.fit.look(net)
             loss_total += loss
-            for name, blob in net.outputs_of(blobs).items():
+            for name, blob in outputs.items():
                 totals[name] = totals[name] + blob if name in totals else blob
-        if debug:
-            debug.close()
-        if self.param.test_compute_loss and batches:
-            log.info("solver.cpp:401", f"Test loss: {log.number(float(loss_total) / batches)}")
-        means = {name: total / batches for name, total in totals.items()}
-        log_outputs("Test", "solver.cpp:414", net, means)
-        return {name: mean.flatten().tolist() for name, mean in means.items()}
+        return loss_total, {name: total / batches for name, total in totals.items()}
 
     # -- snapshots --------------------------------------------------------------------------------------------------
 
@@ -390,6 +389,7 @@ class Solver:
             "best": self.best.state() if self.best else None,
             "schedule": self.schedule.state(self.iter),
             "noise": self.noise.state(),
+            "fit": self.fit.state(),
         }
 
     def restore(self, path: str) -> None:
@@ -417,6 +417,7 @@ class Solver:
         if not run:
             log.info("solver.cpp", "Caffe wrote this snapshot: data, random numbers and loss window begin anew")
             return
+        self.fit.restore(run.get("fit", {}))
         runstate.into_net(self.net, run["train"])
         for net, saved in zip(self.test_nets, run["tests"], strict=False):
             runstate.into_net(net, saved)

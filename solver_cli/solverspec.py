@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -31,6 +33,15 @@ class SolverSpec:
     def fail(self, message: str, path: str | None = None) -> NoReturn:
         """Raise a ConfigError at the field `path`."""
         raise ConfigError(message, self.place.where(self.file, path))
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Give errors that come without a place that of their field in this file."""
+        try:
+            yield
+        except ConfigError as error:
+            error.where = error.where or self.place.where(self.file, error.field)
+            raise
 
 
 def read_solver(path: str) -> SolverSpec:

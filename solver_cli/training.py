@@ -33,11 +33,7 @@ def train(
     settings: Sequence[tuple[str, str]] = (),
     sigint: Action = Action.STOP,
     sighup: Action = Action.SNAPSHOT,
-    keep: int = 0,
-    keep_best: str = "",
-    grow_batch: int | None = None,
-    allow_nan: bool = False,
-    python_layers: bool = True,
+    **options: Any,
 ) -> int:
     """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`; the process's exit code.
 
@@ -45,7 +41,7 @@ def train(
     are given, where there is none.
     Raises Error.
     `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
-    go into train_state, as Caffe's tool puts them there. `python_layers` false refuses layers that are code of the user's.
+    go into train_state, as Caffe's tool puts them there. `options`: those of Solver.
     """
     spec = effective(path, weights=weights, level=level, stages=stages, settings=settings)
     if snapshot == AUTO:
@@ -57,15 +53,7 @@ def train(
     device = choose_device(spec, gpu, cpu)
     if device.type == "cpu":
         keep_memory()
-    options: dict[str, Any] = {
-        "device": device,
-        "keep": keep,
-        "keep_best": keep_best,
-        "grow_batch": grow_batch,
-        "allow_nan": allow_nan,
-        "python_layers": python_layers,
-    }
-    with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, **options)) as solver:
+    with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device, **options)) as solver:
         solver.action, solver.ending = signals, signals.ending
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")

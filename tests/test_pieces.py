@@ -13,7 +13,7 @@ from torch import Tensor
 from solver_cli import Net
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.errors import ConfigError
-from solver_cli.passes import whole
+from solver_cli.passes import forward_backward
 from solver_cli.pieces import Pieces
 from solver_cli.registry import lookup
 
@@ -78,7 +78,7 @@ def compare(text: str, phase: str, batch: dict[str, Tensor], sizes: list[int], c
 
     batch = {name: x.double() for name, x in batch.items()}
     plain = build()
-    loss, outputs = whole(plain, batch, plain.run)
+    loss, outputs = forward_backward(plain, [batch])
     for size in sizes:
         net = build()
         found, tops = Pieces(net, size)([batch])
