@@ -124,7 +124,7 @@ class LevelDb:
         self._checked = time.monotonic()
 
     def count(self) -> int:
-        """One more than the last number where all keys begin with one, as Caffe's tools write them; else by going through."""
+        """One more than the last number where keys begin with one, as Caffe's tools write them; else by going through."""
         with self._db.iterator(include_value=False) as keys:
             first, last = (re.match(rb"\d{5,}", key) for key in (next(keys), self._last or b""))
             if first and last and not int(first[0]):
