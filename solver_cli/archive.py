@@ -31,8 +31,13 @@ class Writer:
         """
         self.wait()
         self._failed = None
-        self._thread = Thread(target=self._run, args=(job, retry), name="snapshot")
-        self._thread.start()
+        thread = Thread(target=self._run, args=(job, retry), name="snapshot")
+        try:
+            thread.start()
+        except RuntimeError:  # no memory for a thread
+            self._run(job, retry)
+        else:
+            self._thread = thread
 
     def _run(self, job: Callable[[], None], retry: str) -> None:
         try:

@@ -14,17 +14,22 @@ from solver_cli.registry import lookup
 from solver_cli.solverspec import SolverSpec
 
 
-def warn(solver: SolverSpec, train: Net, tests: list[Net], growing: bool = False) -> None:
-    """Log the doubts about a solver and its nets, and about a batch that is to grow."""
-    for where, doubt in [*doubts(solver, train, tests), *(_of_growth(train) if growing else ())]:
+def warn(solver: SolverSpec, train: Net, tests: list[Net], passes: bool) -> None:
+    """Log the doubts about a solver and its nets."""
+    for where, doubt in doubts(solver, train, tests, passes):
         log.warning("solver.cpp:57", f"{where}: {doubt}")
 
 
-def doubts(solver: SolverSpec, train: Net, tests: list[Net]) -> Iterator[tuple[Where, str]]:
-    """The doubts about a solver and its nets, and where they arise."""
+def doubts(solver: SolverSpec, train: Net, tests: list[Net], passes: bool) -> Iterator[tuple[Where, str]]:
+    """The doubts about a solver and its nets, and where they arise.
+
+    `passes`: whether an update is made of several passes, each with BatchNorm statistics of its own.
+    """
     yield from _of_solver(solver)
     yield from _of_train_net(solver, train)
     yield from _of_names(train)
+    if passes:
+        yield from _of_statistics(train)
     for index, net in enumerate(tests):
         if not net.nodes:
             yield _file(net, solver), f"test net #{index} has no layers: nothing is tested"
@@ -76,12 +81,15 @@ def _of_names(net: Net) -> Iterator[tuple[Where, str]]:
         seen.add(node.name)
 
 
-def _of_growth(net: Net) -> Iterator[tuple[Where, str]]:
+def _of_statistics(net: Net) -> Iterator[tuple[Where, str]]:
     """The first BatchNorm that takes its statistics from the batch: those of one pass, however many there are."""
     for node in net.nodes:
         if batch_norm(node) is not None:
-            doubt = "--grow-batch adds passes, BatchNorm's statistics stay those of the records of one"
-            yield node.spec.where(), f"layer '{node.name}' (BatchNorm): {doubt}"
+            yield (
+                node.spec.where(),
+                f"layer '{node.name}' (BatchNorm) takes its statistics from the {node.shapes[0][0]} records of one pass, "
+                "not from those of an update: --batch-norm-window iter_size makes it do so",
+            )
             return
 
 

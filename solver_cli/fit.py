@@ -177,8 +177,9 @@ class Fit:
     def _shortage(self, splitting: Splitting, budget: int) -> str:
         """What the run takes, and what would make it fit."""
         try:
-            what = f"{_words(splitting, batch_of(self.net))} it takes {mebi(self.need(splitting))} by forecast"
-            remedies = [self._remedy(replace(splitting, recompute=recompute), budget) for recompute in (False, True)]
+            need = self.need(splitting)
+            what = f"{_words(splitting, batch_of(self.net))} it takes {mebi(need)} by forecast"
+            remedies = [self._remedy(replace(splitting, recompute=again), min(budget, need)) for again in (False, True)]
         except Error as error:
             return f"no forecast can be made ({error}): lower batch_size, and raise iter_size by as much"
         best = " or ".join(dict.fromkeys(filter(None, remedies))) or "smaller images or a smaller net: nothing else fits"

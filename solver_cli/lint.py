@@ -25,7 +25,7 @@ Advice = tuple[Where, str]
 
 def advice(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int) -> Iterator[Advice]:
     """Lines of advice for a solver and its nets, whose train net gets batches of `batch` records. Raises DataError."""
-    yield from doubts(spec, train, list(tests))
+    yield from doubts(spec, train, list(tests), spec.param.iter_size > 1)
     yield from _of_momentum(spec)
     if not _dense(train):
         yield from _of_rate(spec, batch)
@@ -33,7 +33,7 @@ def advice(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int) -> It
     yield from _of_snapshots(spec)
     for index, net in enumerate(tests):
         yield from _of_coverage(spec, index, net)
-    yield from _of_statistics(spec, train, tests, batch)
+    yield from _of_statistics(spec, train, tests)
     for net in (train, *tests):
         yield from _of_labels(net)
 
@@ -119,15 +119,8 @@ def _of_coverage(spec: SolverSpec, index: int, net: Net) -> Iterator[Advice]:
     )
 
 
-def _of_statistics(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int) -> Iterator[Advice]:
-    """BatchNorm: small batches under iter_size, statistics of the wrong phase."""
-    own = [node for node in _norms(train) if not node.module.use_stored]  # type: ignore[union-attr]
-    if own and spec.param.iter_size > 1:
-        yield (
-            own[0].spec.where(),
-            f"BatchNorm (in {len(own)} of the layers) takes its statistics from {batch} records, not from the "
-            f"{batch * spec.param.iter_size} of an update: iter_size does not make its batches larger",
-        )
+def _of_statistics(spec: SolverSpec, train: Net, tests: Sequence[Net]) -> Iterator[Advice]:
+    """BatchNorm: statistics of the wrong phase."""
     for node in _norms(train):
         if node.module.use_stored and not spec.param.weights:  # type: ignore[union-attr]
             yield _global(node), f"layer '{node.name}': use_global_stats: true in training, but no weights are loaded"

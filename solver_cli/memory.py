@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from math import prod
@@ -281,17 +281,41 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
 
 
 def available(device: torch.device) -> int:
-    """The bytes that are free on the GPU, with those that this process has taken there, or in this machine.
-
-    Raises ConfigError where nobody knows.
-    """
+    """The bytes that this process may have on the GPU, or may still take in this machine. Raises ConfigError."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        return int(lines["MemAvailable"].split()[0]) * 1024
-    except (OSError, LookupError, ValueError):
-        raise ConfigError("how much memory is free cannot be found out here: give --memory, such as --memory 8G") from None
+    found = [*_of_machine(), *_of_container(), *_of_process()]
+    if not found:
+        raise ConfigError("how much memory is free cannot be found out here: give --memory, such as --memory 8G")
+    return max(min(found), 0)
+
+
+def _of_machine() -> Iterator[int]:
+    with suppress(OSError, LookupError, ValueError):
+        yield _kilobytes("/proc/meminfo", "MemAvailable")
+
+
+def _of_container() -> Iterator[int]:
+    """What the control group leaves, if there is a limit."""
+    with suppress(OSError, ValueError):
+        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        yield limit - used
+
+
+def _of_process() -> Iterator[int]:
+    """What `ulimit -v` leaves."""
+    with suppress(ImportError, OSError, LookupError, ValueError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            yield limit - _kilobytes("/proc/self/status", "VmSize")
+
+
+def _kilobytes(file: str, entry: str) -> int:
+    """The bytes of an entry in kB of a file of the kernel's."""
+    lines = dict(line.split(":", 1) for line in Path(file).read_text().splitlines())
+    return int(lines[entry].split()[0]) * 1024
 
 
 def mebi(value: int) -> str:

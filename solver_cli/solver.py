@@ -77,14 +77,19 @@ class Solver:
                 self.snapshots.names.check_writable()
             self.schedule = Schedule(self.param, grow_batch)
         self.python_layers = python_layers
+        splitting = splitting or Splitting()
         self.net = self._build(train_net(self.spec), 0)
         self.test_nets = self._build_tests()
+        several = self.param.iter_size > 1 or self.schedule.cap is not None
+        doubts.warn(self.spec, self.net, self.test_nets, several and not splitting.window)
+        for net in self.test_nets:
+            net.share_with(self.net)
         runstate.log_forgetful(self.net)
         self.update = Update(self.net, self.param)
         self.noise = NoiseScale(self.net)
         self.passes = Passes(self.net, lambda loss: self._check(loss, self.iter))
         self.passes.noise = self.noise if self.param.display else None
-        self.fit = Fit(self.passes, self.test_nets, self.param, splitting or Splitting(), fit, memory)
+        self.fit = Fit(self.passes, self.test_nets, self.param, splitting, fit, memory)
         self.iter = 0
         self.current_step = 0
         self.action: Callable[[], Action] = lambda: Action.NONE
@@ -124,9 +129,6 @@ class Solver:
         for index, (what, spec) in enumerate(test_nets(self.spec)):
             log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
             nets.append(self._build(spec, index + 1))
-        doubts.warn(self.spec, self.net, nets, self.schedule.cap is not None)
-        for net in nets:
-            net.share_with(self.net)
         return nets
 
     # -- the loop ---------------------------------------------------------------------------------------------------

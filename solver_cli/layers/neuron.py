@@ -61,13 +61,16 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.draws:
             return x.view_as(x)
-        return x * (self.draw(x) if self.mask is None else self.mask)
+        mask = self._drawn(x, x.dtype) if self.mask is None else self.mask.to(x.dtype)
+        return x * mask.div_(1 - self.ratio)
 
     def draw(self, like: Tensor) -> Tensor:
-        """A mask of the shape of `like`: 0, or what the values that stay are multiplied with."""
-        keep = 1 - self.ratio
-        generator = None if like.is_meta else self.generator
-        return torch.empty_like(like).bernoulli_(keep, generator=generator).div_(keep)
+        """A mask of the shape of `like` to use later: which values stay, the same that a forward would draw now."""
+        return self._drawn(like, torch.bool)
+
+    def _drawn(self, like: Tensor, dtype: torch.dtype) -> Tensor:
+        mask = torch.empty(like.shape, dtype=dtype, device=like.device)  # whatever the layout of `like`
+        return mask.bernoulli_(1 - self.ratio, generator=None if like.is_meta else self.generator)
 
 
 @layer("ELU")
