@@ -31,7 +31,7 @@ def lay_out(net: Net) -> None:
     """
     for learned in net.learned if net.device.type == "cpu" else ():
         if learned.blob.dim() == 4 and all(_takes(node, learned) for node in net.nodes):
-            learned.blob.data = learned.blob.data.contiguous(memory_format=torch.channels_last)
+            learned.blob.data = learned.blob.data.to(memory_format=torch.channels_last)
 
 
 def _takes(node: Node, learned: Learned) -> bool:

@@ -31,7 +31,7 @@ def lrn(x: Tensor, *, local_size: int, alpha: float, beta: float, k: float, norm
         y: Tensor = AcrossChannels.apply(x, local_size, alpha, beta, k)  # type: ignore[no-untyped-call]
         return y
     squares = mean_pool(x * x, (local_size, local_size), (1, 1), (local_size // 2, local_size // 2))
-    return x * _power(1 + alpha * squares, beta)
+    return x * (1 + alpha * squares) ** -beta
 
 
 class AcrossChannels(torch.autograd.Function):
@@ -65,8 +65,8 @@ def _box(x: Tensor, size: int) -> Tensor:
 
 
 def _power(scale: Tensor, beta: float) -> Tensor:
-    """scale^-beta; the usual 3/4 by two roots, which is a quarter faster."""
-    return torch.rsqrt(scale * scale.sqrt()) if beta == 0.75 else scale**-beta
+    """scale^-beta, where autograd does not look; the usual 3/4 by two roots, which is a quarter faster."""
+    return scale.sqrt().mul_(scale).rsqrt_() if beta == 0.75 else scale**-beta
 
 
 @layer("BatchNorm")
