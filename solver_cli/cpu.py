@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -13,15 +15,25 @@ from solver_cli.plan import Learned, Node
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of <malloc.h>
 
 
-def keep_memory() -> None:
-    """Let the C library keep what is freed: the kernel takes time to clear each page that it gives out again.
+@contextmanager
+def keep_memory() -> Iterator[None]:
+    """Let the C library keep what is freed meanwhile: the kernel takes time to clear each page that it gives out again.
 
     A pass frees and takes again all its blobs and gradients. Nothing happens where the library is not glibc.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, -1)
+    library = ctypes.CDLL(None) if sys.platform == "linux" else None
+    mallopt = getattr(library, "mallopt", None)
+    if library is None or mallopt is None:
+        yield
+        return
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:
+        mallopt(M_MMAP_MAX, 65536)  # what glibc begins with
+        mallopt(M_TRIM_THRESHOLD, 128 * 1024)
+        library.malloc_trim(0)
 
 
 def lay_out(net: Net) -> None:

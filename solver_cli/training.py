@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any
 
 import torch
@@ -51,9 +51,8 @@ def train(
     if snapshot:
         spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, gpu, cpu)
-    if device.type == "cpu":
-        keep_memory()
-    with SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device, **options)) as solver:
+    kept = keep_memory() if device.type == "cpu" else nullcontext()
+    with kept, SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device, **options)) as solver:
         solver.action, solver.ending = signals, signals.ending
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")
