@@ -20,7 +20,6 @@ from solver_cli.net import Net
 from solver_cli.passes import Passes, forward, forward_backward
 from solver_cli.pieces import Pieces
 from solver_cli.plan import first_line
-from solver_cli.recompute import Recompute
 
 Blobs = dict[str, Tensor]
 Result = tuple[Tensor, Blobs]
@@ -48,7 +47,7 @@ class Splitting:
         if size == batch_of(net) and not (self.recompute or self.window):
             return None
         store = torch.device("cpu") if self.offload else None
-        return Pieces(net, size, store, Recompute(net) if self.recompute else None, self.window)
+        return Pieces(net, size, store, self.recompute, self.window)
 
     def test(self, net: Net) -> Pieces | None:
         """What runs the batches of a test net."""
@@ -148,9 +147,13 @@ class Fit:
         return replace(splitting, micro_batch=sizes[fitting])
 
     def _choose(self, splitting: Splitting) -> Splitting:
-        """The largest micro-batch that fits by forecast; logs it. Raises OutOfMemory."""
+        """The largest micro-batch that fits by forecast, with --recompute where none does without; logs it.
+
+        Raises OutOfMemory.
+        """
         budget = self.budget
-        found = self.largest(splitting, int(budget * (1 - SPARE)))
+        room = int(budget * (1 - SPARE))
+        found = self.largest(splitting, room) or self.largest(replace(splitting, recompute=True), room)
         if found is None:
             raise OutOfMemory(f"--fit: {self._shortage(replace(splitting, micro_batch=1), budget)}")
         need = self.need(found)

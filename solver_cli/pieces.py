@@ -10,6 +10,7 @@ from torch import Tensor
 from solver_cli.layers.neuron import Dropout
 from solver_cli.net import Net
 from solver_cli.plan import Node
+from solver_cli.recompute import Recompute, groups, repeating
 from solver_cli.records import batch_norm, is_loss, label_counts, share
 from solver_cli.sections import Section, cut, records, uncut
 
@@ -26,24 +27,29 @@ class Pieces:
     pieces run once more, with gradients. Dropout's masks are drawn for whole batches, as they would be without pieces.
 
     With `window` it is called with several batches, and BatchNorm takes its statistics from all of them; everything else
-    sees them one by one. `store`: where the blobs between the sections are kept (None: the net's device). `run`: runs some
-    of the net's layers. Raises ConfigError for a net that cannot be split.
+    sees them one by one. With `recompute` fewer blobs are kept, and more of the way is run once more. `store`: where the
+    blobs between the sections are kept (None: the net's device). Raises ConfigError for a net that cannot be split.
     """
 
     def __init__(
-        self, net: Net, size: int, store: torch.device | None = None, run: Run | None = None, window: bool = False
+        self, net: Net, size: int, store: torch.device | None = None, recompute: bool = False, window: bool = False
     ):
         self.net = net
         self.size = size
         self.store = store or net.device
-        self.run: Run = run or net.run
+        self.run: Run = Recompute(net) if recompute else net.run
         self.on_piece: Callable[[int, range, range], None] | None = None  # before a backward pass: index, piece, batch
         self.cuts = cut(net) if window or size < records(net) else uncut(net)
         self._sections = [_Joint(self, part) if part.joins else _Apart(self, part) for part in self.cuts.sections]
         for below, section in zip(self._sections, self._sections[1:], strict=False):
             section.below = below if isinstance(below, _Joint) and below.statistics else None
+        numbers = groups(net, self.cuts.sections) if recompute else [list(range(len(self._sections)))]
+        self._groups = [[self._sections[i] for i in group] for group in numbers]
+        for group in self._groups:
+            group[0].below = None
         self._first = next(node for node in net.nodes if node.run is None).tops[0]
         self.pieces: list[tuple[range, range]] = []  # records, and those of the batch that they are part of
+        self.order: list[int] = []  # the pieces that run
         self._masks: dict[Node, Tensor] = {}
 
     @property
@@ -61,17 +67,36 @@ class Pieces:
         blobs = self._joined(batches)
         self._masks = self._draw_masks(blobs[self._first])
         grads: Blobs = {}
-        *before, last = self._sections
+        *before, (*own, last) = self._groups
+        starts: list[Blobs] = []
         try:
-            loss = sum((section.forward(blobs) for section in before), torch.zeros((), device=self.net.device))
+            loss = torch.zeros((), device=self.net.device)
+            for group in before:
+                starts.append(dict(blobs))
+                for section in group:
+                    loss = loss + section.forward(blobs)
+                    section.clear()
+            for section in own:
+                loss = loss + section.forward(blobs)
             loss = loss + last.both(blobs, grads)
             outputs = self._outputs(blobs)
             blobs.clear()
-            for section in reversed(before):
+            for section in reversed(own):
                 section.backward(grads)
+            for group in reversed(before):
+                self._again(group, starts.pop(), grads)
         finally:
             self._clear()
         return loss, outputs
+
+    def _again(self, group: Sequence[_Apart | _Joint], blobs: Blobs, grads: Blobs) -> None:
+        """Run a group of sections once more, then backward."""
+        with repeating([node.module for section in group for node in section.section.nodes]):
+            for section in group:
+                section.forward(blobs)
+        blobs.clear()
+        for section in reversed(group):
+            section.backward(grads)
 
     @torch.no_grad()
     def test(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Blobs]:
@@ -90,6 +115,9 @@ class Pieces:
             records = range(start, start + len(batch[self._first]))
             self.pieces += [(records[i : i + self.size], records) for i in range(0, len(records), self.size)]
             start = records.stop
+        self.order = list(range(len(self.pieces)))
+        if batches[0][self._first].is_meta:  # a forecast: what is between takes no more memory
+            self.order = sorted({0, min(1, self.order[-1]), self.order[-1]})
         if len(batches) == 1:
             return dict(batches[0])
         return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
@@ -182,7 +210,7 @@ class _Apart:
     def _each(self, run: Callable[[int], Tensor]) -> Tensor:
         """The sum of the pieces' losses."""
         loss = torch.zeros((), device=self.pieces.net.device)
-        for index in range(len(self.pieces.pieces)):
+        for index in self.pieces.order:
             loss = loss + run(index).detach()
         return loss
 
@@ -207,6 +235,7 @@ class _Apart:
     def _keep(self, index: int, local: Blobs, blobs: Blobs, shares: Mapping[Node, Tensor | float]) -> None:
         """Put a piece's tops where those of the whole batch are; losses add up."""
         piece, batch = self.pieces.pieces[index]
+        places: dict[tuple[object, ...], str] = {}
         for name, x in local.items():
             if self.pieces.single:
                 blobs[name] = x.detach()
@@ -214,9 +243,12 @@ class _Apart:
                 part = x.detach() * shares[self.losses[name]]
                 blobs[name] = part if piece.start == batch.start else blobs[name] + part
             else:
+                place = x.untyped_storage()._cdata, x.storage_offset(), x.shape
+                twin = places.setdefault(place, name)  # the tops of a Split are one blob
                 if index == 0:
-                    blobs[name] = self.pieces.whole(x)
-                blobs[name][piece.start : piece.stop] = x.detach()
+                    blobs[name] = self.pieces.whole(x) if twin == name else blobs[twin]
+                if twin == name:
+                    blobs[name][piece.start : piece.stop] = x.detach()
 
     def _down(self, index: int, above: Blobs, grads: Blobs, blobs: Blobs | None) -> Tensor:
         """Run a piece forward and backward; the gradients of its bottoms go into `grads`."""
@@ -281,11 +313,8 @@ class _Joint:
     def again(self) -> Blobs:
         """The tops, made once more."""
         assert self.statistics is not None
-        self.statistics.repeating = True
-        try:
+        with repeating([self.statistics]):
             self._run()
-        finally:
-            self.statistics.repeating = False
         return {name: x.detach() for name, x in self.tops.items()}
 
     def _run(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from itertools import accumulate, pairwise
 from math import inf, prod
@@ -64,8 +64,7 @@ class Recompute:
             names[:] = local
             return loss, *local.values()
 
-        modules = [node.module for node in segment.nodes if hasattr(node.module, "repeating")]
-        contexts = nullcontext(), repeating(modules)
+        contexts = nullcontext(), repeating([node.module for node in segment.nodes])
         given = [blobs.pop(name) for name in bottoms]
         loss, *tops = checkpoint(run, *given, use_reentrant=False, preserve_rng_state=False, context_fn=lambda: contexts)
         blobs.update(zip(names, tops, strict=True))
@@ -73,14 +72,15 @@ class Recompute:
 
 
 @contextmanager
-def repeating(modules: Sequence[Any]) -> Iterator[None]:
+def repeating(modules: Iterable[Any]) -> Iterator[None]:
     """Let layers run as they did the last time, without counting the batch again."""
-    for module in modules:
+    counting = [module for module in modules if getattr(module, "repeating", None) is False]
+    for module in counting:
         module.repeating = True
     try:
         yield
     finally:
-        for module in modules:
+        for module in counting:
             module.repeating = False
 
 
@@ -88,10 +88,48 @@ def segments(nodes: Sequence[Node]) -> list[list[Node]]:
     """Cut the layers where the blobs that stay and the largest part between two cuts take the least memory together."""
     made = [0, *accumulate(_bytes(node) for node in nodes)]
     alive = _alive(nodes)
-    cuts = [i for i in range(1, len(nodes)) if alive[i] <= min(alive[i - 1 : i + 2])]
-    sizes = sorted({made[-1] * i // SIZES for i in range(1, SIZES + 1)})
-    _, best = min((_cheapest(size, cuts, made, alive) for size in sizes), key=lambda found: found[0])
+    parting = _parting(nodes)
+    cuts = [i for i in range(1, len(nodes)) if alive[i] <= min(alive[i - 1 : i + 2]) and i not in parting]
+    best = best_cuts(made, alive, cuts)
     return [list(nodes[a:b]) for a, b in pairwise([0, *best, len(nodes)])]
+
+
+def _parting(nodes: Sequence[Node]) -> set[int]:
+    """Where a cut would part a layer that works in place from the one whose top it overwrites, or with which it is fused:
+    on the way back the segment would begin with a blob that is no longer what it was."""
+    makers: dict[str, int] = {}
+    found: set[int] = set()
+    for index, node in enumerate(nodes):
+        for blob in set(node.bottoms).intersection(node.tops, makers):
+            found.update(range(makers[blob] + 1, index + 1))
+        makers.update(dict.fromkeys(node.tops, index))
+    return found
+
+
+def groups(net: Net, sections: Sequence[Section]) -> list[list[int]]:
+    """The sections, by number, in groups of which each runs once more as a whole: only what lies between them is kept."""
+    alive, between, kept = set[str](), [0], [0]
+    for below, section in zip([None, *sections], sections, strict=False):
+        again = below.tops if below is not None and below.joins else set()  # BatchNorm's tops are not kept
+        kept.append(kept[-1] + _size(net, section.wants - again))
+        alive = alive.difference(section.bottoms) | section.left
+        between.append(_size(net, alive))
+    once = {i for i, section in enumerate(sections) if any(node.param.type in ONCE for node in section.nodes)}
+    best = best_cuts(kept, between, range(1, len(sections))) if not once else []
+    return [list(range(a, b)) for a, b in pairwise([0, *best, len(sections)])]
+
+
+def _size(net: Net, blobs: Iterable[str]) -> int:
+    return 4 * sum(prod(net.blob_shapes[blob]) for blob in blobs)
+
+
+def best_cuts(made: Sequence[int], alive: Sequence[int], cuts: Sequence[int]) -> list[int]:
+    """Those of `cuts` with the least memory: what stays between the parts, and the largest part.
+
+    `made`: the bytes made before each place, `alive`: those of them that are still to be read there.
+    """
+    sizes = sorted({made[-1] * i // SIZES for i in range(1, SIZES + 1)})
+    return min((_cheapest(size, cuts, made, alive) for size in sizes), key=lambda found: found[0])[1]
 
 
 def _bytes(node: Node) -> int:

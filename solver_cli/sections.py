@@ -28,6 +28,14 @@ class Section:
         return {blob for node in self.nodes for blob in node.tops}
 
     @property
+    def left(self) -> set[str]:
+        """The blobs that the section makes and does not read."""
+        made: set[str] = set()
+        for node in self.nodes:
+            made = made.difference(node.bottoms).union(filter(None, node.tops))
+        return made
+
+    @property
     def bottoms(self) -> list[str]:
         """The blobs that come from before the section."""
         made: set[str] = set()

@@ -20,6 +20,9 @@ from solver_cli.registry import lookup
 KINDS = [kind for kind in TYPES if kind not in {*TESTED_ELSEWHERE, "DummyData", "Input"} and not kind.startswith("_")]
 
 
+CANNOT = {"Bias", "Convolution", "InnerProduct", "LSTM", "RNN", "Scale"}  # with axis 0, or time there, and learned blobs
+
+
 def with_losses(text: str, gradients: list[str]) -> str:
     """The net with a learned factor on each blob of `gradients`, and a loss on each top that nobody reads."""
     net = text_format.Parse(text, NetParameter())
@@ -79,9 +82,9 @@ def compare(text: str, phase: str, batch: dict[str, Tensor], sizes: list[int], c
     batch = {name: x.double() for name, x in batch.items()}
     plain = build()
     loss, outputs = forward_backward(plain, [batch])
-    for size in sizes:
+    for size, recompute in [(size, recompute) for size in sizes for recompute in (False, True)]:
         net = build()
-        found, tops = Pieces(net, size)([batch])
+        found, tops = Pieces(net, size, recompute=recompute)([batch])
         assert_same([found], [loss], f"size {size}: loss")
         assert list(tops) == list(outputs)
         assert_same(list(tops.values()), list(outputs.values()), f"size {size}: output")
@@ -104,4 +107,4 @@ def test_every_golden_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         compare(text, case["phase"], batch, sorted({1, 2, max(1, records - 1), records}), case)
     except ConfigError as error:
         assert "cannot be split into micro-batches" in str(error)
-        pytest.skip(str(error))
+        assert name.partition("/")[0] in CANNOT or "it reads no data" in str(error)
