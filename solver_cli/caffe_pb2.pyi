@@ -16,6 +16,20 @@ class Phase(int, metaclass=EnumTypeWrapper):
 
 TRAIN: int
 TEST: int
+class Type(int, metaclass=EnumTypeWrapper):
+    DOUBLE: ClassVar[int]
+    FLOAT: ClassVar[int]
+    FLOAT16: ClassVar[int]
+    INT: ClassVar[int]
+    UINT: ClassVar[int]
+    BOOL: ClassVar[int]
+
+DOUBLE: int
+FLOAT: int
+FLOAT16: int
+INT: int
+UINT: int
+BOOL: int
 
 class BlobShape(Message):
     DIM_FIELD_NUMBER: ClassVar[int]
@@ -319,6 +333,13 @@ class NetParameter(Message):
     INPUT_SHAPE_FIELD_NUMBER: ClassVar[int]
     INPUT_DIM_FIELD_NUMBER: ClassVar[int]
     LAYERS_FIELD_NUMBER: ClassVar[int]
+    DEFAULT_FORWARD_TYPE_FIELD_NUMBER: ClassVar[int]
+    DEFAULT_BACKWARD_TYPE_FIELD_NUMBER: ClassVar[int]
+    DEFAULT_FORWARD_MATH_FIELD_NUMBER: ClassVar[int]
+    DEFAULT_BACKWARD_MATH_FIELD_NUMBER: ClassVar[int]
+    GLOBAL_GRAD_SCALE_FIELD_NUMBER: ClassVar[int]
+    GLOBAL_GRAD_SCALE_ADAPTIVE_FIELD_NUMBER: ClassVar[int]
+    DEFAULT_CUDNN_MATH_OVERRIDE_FIELD_NUMBER: ClassVar[int]
     name: str
     layer: RepeatedCompositeFieldContainer[LayerParameter]
     @property
@@ -329,6 +350,13 @@ class NetParameter(Message):
     input_shape: RepeatedCompositeFieldContainer[BlobShape]
     input_dim: RepeatedScalarFieldContainer[int]
     layers: RepeatedCompositeFieldContainer[V1LayerParameter]
+    default_forward_type: int
+    default_backward_type: int
+    default_forward_math: int
+    default_backward_math: int
+    global_grad_scale: float
+    global_grad_scale_adaptive: bool
+    default_cudnn_math_override: int
     def __init__(
         self,
         *,
@@ -341,6 +369,13 @@ class NetParameter(Message):
         input_shape: Iterable[BlobShape | Mapping[str, Any]] | None = ...,
         input_dim: Iterable[int] | None = ...,
         layers: Iterable[V1LayerParameter | Mapping[str, Any]] | None = ...,
+        default_forward_type: int | str | None = ...,
+        default_backward_type: int | str | None = ...,
+        default_forward_math: int | str | None = ...,
+        default_backward_math: int | str | None = ...,
+        global_grad_scale: float | None = ...,
+        global_grad_scale_adaptive: bool | None = ...,
+        default_cudnn_math_override: int | None = ...,
     ) -> None: ...
 
 class NetState(Message):
@@ -463,6 +498,11 @@ class LayerParameter(Message):
     THRESHOLD_PARAM_FIELD_NUMBER: ClassVar[int]
     TILE_PARAM_FIELD_NUMBER: ClassVar[int]
     WINDOW_DATA_PARAM_FIELD_NUMBER: ClassVar[int]
+    FORWARD_TYPE_FIELD_NUMBER: ClassVar[int]
+    BACKWARD_TYPE_FIELD_NUMBER: ClassVar[int]
+    FORWARD_MATH_FIELD_NUMBER: ClassVar[int]
+    BACKWARD_MATH_FIELD_NUMBER: ClassVar[int]
+    CUDNN_MATH_OVERRIDE_FIELD_NUMBER: ClassVar[int]
     name: str
     type: str
     bottom: RepeatedScalarFieldContainer[str]
@@ -572,6 +612,11 @@ class LayerParameter(Message):
     def tile_param(self) -> TileParameter: ...
     @property
     def window_data_param(self) -> WindowDataParameter: ...
+    forward_type: int
+    backward_type: int
+    forward_math: int
+    backward_math: int
+    cudnn_math_override: int
     def __init__(
         self,
         *,
@@ -635,6 +680,11 @@ class LayerParameter(Message):
         threshold_param: ThresholdParameter | Mapping[str, Any] | None = ...,
         tile_param: TileParameter | Mapping[str, Any] | None = ...,
         window_data_param: WindowDataParameter | Mapping[str, Any] | None = ...,
+        forward_type: int | str | None = ...,
+        backward_type: int | str | None = ...,
+        forward_math: int | str | None = ...,
+        backward_math: int | str | None = ...,
+        cudnn_math_override: int | None = ...,
     ) -> None: ...
 
 class TransformationParameter(Message):

@@ -94,6 +94,11 @@ def _memory(ctx: click.Context, option: click.Parameter, text: str | None) -> in
     show_default=True,
     help="Take BatchNorm's statistics from each pass, or from all passes of an iteration.",
 )
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
+    help="What layers compute in; weights stay float32.  [default: tf32 on a GPU that has it, else fp32]",
+)
 @click.option("--allow-nan", is_flag=True, help="Go on when the loss is NaN or infinite.")
 @click.option("--weights", metavar="FILE[,FILE]", help="Start from these weights instead of the solver's.")
 @click.option("--gpu", metavar="LIST|all", help="Train on this GPU; an error if there is none.")
@@ -128,6 +133,7 @@ def train(
     fit: bool,
     memory: int | None,
     batch_norm_window: str,
+    precision: str | None,
     allow_nan: bool,
     weights: str | None,
     gpu: str | None,
@@ -165,6 +171,7 @@ def train(
             splitting=Splitting(micro_batch or 0, recompute, batch_norm_window == "iter_size", offload),
             fit=fit,
             memory=memory,
+            precision=precision,
             allow_nan=allow_nan,
             weights=weights,
             gpu=gpu,

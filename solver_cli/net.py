@@ -18,6 +18,7 @@ from solver_cli.fillers import fill
 from solver_cli.fusion import fuse
 from solver_cli.labels import checked
 from solver_cli.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
+from solver_cli.number_types import check_types
 from solver_cli.plan import (
     Absent,
     Learned,
@@ -70,6 +71,7 @@ class Net(nn.Module):
         else:
             self.generator.manual_seed(seed)
         layers = filter_layers(spec)
+        check_types(spec, layers)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
         rng = np.random.default_rng(self.generator.initial_seed() % 2**63)
@@ -79,6 +81,7 @@ class Net(nn.Module):
         self._named: dict[str, Learned] = {}
         self.layers = nn.ModuleList()
         self.observer: Observer | None = None  # called after each layer with (node, bottoms, tops)
+        self.run: Callable[..., Tensor] = self.run_plainly  # precision and compilation put themselves around it
         try:
             for layer in insert_splits(layers, spec.param):
                 node = planner.add(layer)
@@ -210,7 +213,7 @@ class Net(nn.Module):
         blobs.update(self.next_batch(blobs))
         return self.run(self.nodes, blobs), blobs
 
-    def run(
+    def run_plainly(
         self,
         nodes: Sequence[Node],
         blobs: dict[str, Tensor],

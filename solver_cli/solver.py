@@ -23,6 +23,7 @@ from solver_cli.net import Net
 from solver_cli.netspec import NetSpec
 from solver_cli.noise import NoiseScale
 from solver_cli.passes import Passes
+from solver_cli.precision import Precision
 from solver_cli.schedule import Schedule
 from solver_cli.signals import Action
 from solver_cli.solverspec import SolverSpec, check, read_solver, test_nets, train_net
@@ -56,6 +57,7 @@ class Solver:
         splitting: Splitting | None = None,
         fit: bool = False,
         memory: int | None = None,
+        precision: str | None = None,
     ):
         """Read the solver file (or take its spec) and build its nets. Raises Error.
 
@@ -64,7 +66,7 @@ class Solver:
         that is not finite. `python_layers` false refuses layers of type Python; their modules are looked for beside the
         solver file as well. `grow_batch`: the largest iter_size, with which the batch grows where the rate would drop.
         `splitting`: how batches run (None: whole); `fit`: choose the micro-batch so that it fits into `memory` bytes (None:
-        what is free).
+        what is free). `precision`: fp32, tf32, bf16, fp16 (None: the file's, else TF32 where a GPU has it).
         """
         self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
         self.param: SolverParameter = self.spec.param
@@ -85,10 +87,11 @@ class Solver:
         for net in self.test_nets:
             net.share_with(self.net)
         runstate.log_forgetful(self.net)
-        self.update = Update(self.net, self.param)
+        self.precision = Precision(precision, self.net, self.test_nets)
+        self.update = Update(self.net, self.param, self.precision.scale)
         self.noise = NoiseScale(self.net)
         self.passes = Passes(self.net, lambda loss: self._check(loss, self.iter))
-        self.passes.noise = self.noise if self.param.display else None
+        self.passes.noise = self.noise if self.param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, self.param, splitting, fit, memory)
         self.iter = 0
         self.current_step = 0
@@ -301,6 +304,7 @@ class Solver:
         if remark := finite.saturated(self.net, outputs):
             log.warning("solver.cpp:258", remark)
         self.noise.log()
+        self.precision.log()
 
     def test_all(self) -> None:
         """Test every test net, unless somebody asks to stop."""
@@ -392,6 +396,7 @@ class Solver:
             "schedule": self.schedule.state(self.iter),
             "noise": self.noise.state(),
             "fit": self.fit.state(),
+            "precision": self.precision.state(),
         }
 
     def restore(self, path: str) -> None:
@@ -420,6 +425,7 @@ class Solver:
             log.info("solver.cpp", "Caffe wrote this snapshot: data, random numbers and loss window begin anew")
             return
         self.fit.restore(run.get("fit", {}))
+        self.precision.restore(run.get("precision", {}))
         runstate.into_net(self.net, run["train"])
         for net, saved in zip(self.test_nets, run["tests"], strict=False):
             runstate.into_net(net, saved)

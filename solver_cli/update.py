@@ -7,6 +7,7 @@ from torch import Tensor
 
 from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.loss_scale import LossScale
 from solver_cli.net import Net
 from solver_cli.update_rules import RULES
 
@@ -17,11 +18,13 @@ class Update:
     """Updates the learned blobs of `net` by the rule and settings of `param`.
 
     `history`: one tensor for each slot of the rule and learned blob, slot by slot. `steps`: the last step of each blob by
-    its id, kept for snapshot_diff only.
+    its id, kept for snapshot_diff only. `scale`: the scale of the loss, if it has one: an update whose gradients are not
+    finite is left out.
     """
 
-    def __init__(self, net: Net, param: SolverParameter):
+    def __init__(self, net: Net, param: SolverParameter, scale: LossScale | None = None):
         self.net = net
+        self.scale = scale
         self.param = param
         self.rule = RULES[param.type]
         self.history = [torch.zeros_like(x.blob) for _ in range(self.rule.slots) for x in net.learned]
@@ -34,18 +37,23 @@ class Update:
     def __call__(self, rate: float, iteration: int, passes: int) -> None:
         """Change the weights by their gradients, which are summed over `passes` passes."""
         gradients = [_gradient(learned.blob) for learned in self.net.learned]
+        bad = self.scale.unscale(gradients) if self.scale else None
         self._clip(gradients, self.param.clip_gradients * (passes / self.param.iter_size))
         if passes > 1:
             torch._foreach_mul_(gradients, 1 / passes)
         for group in self.groups:
             own = [gradients[i] for i in group.indices]
             if self.at_once and _alike(own, group.weights):
-                self._sgd(group, own, rate * group.lr_mult)
+                self._sgd(group, own, rate * group.lr_mult, bad)
                 steps = group.history[0]
             else:
+                before = group.copies() if bad is not None else []
                 self._decay(group, own)
                 steps = self.rule.step(own, group.history, rate * group.lr_mult, self.param, iteration)
                 torch._foreach_sub_(group.weights, steps)
+                if bad is not None:
+                    group.put_back(before, bad)
+                    steps = [step.where(bad == 0, 0) for step in steps]
             if self.param.snapshot_diff:
                 self.steps.update((id(w), step) for w, step in zip(group.weights, steps, strict=True))
 
@@ -72,7 +80,7 @@ class Update:
                 )
         self._norms.clear()
 
-    def _sgd(self, group: Group, gradients: list[Tensor], rate: float) -> None:
+    def _sgd(self, group: Group, gradients: list[Tensor], rate: float, bad: Tensor | None) -> None:
         """Decay, rule and weights of SGD in one pass over the memory: bit by bit the same, twice as fast on a CPU."""
         torch._fused_sgd_(
             group.weights,
@@ -85,6 +93,7 @@ class Update:
             nesterov=False,
             maximize=False,
             is_first_step=False,
+            found_inf=bad,
         )
 
     def _decay(self, group: Group, gradients: list[Tensor]) -> None:
@@ -105,6 +114,16 @@ class Group:
         self.weights: list[Tensor] = [net.learned[i].blob for i in indices]
         slots = len(history) // len(net.learned)
         self.history = [[history[slot * len(net.learned) + i] for i in indices] for slot in range(slots)]
+
+    def copies(self) -> list[Tensor]:
+        """Copies of the weights and their history."""
+        return [x.clone() for blobs in (self.weights, *self.history) for x in blobs]
+
+    def put_back(self, copies: list[Tensor], bad: Tensor) -> None:
+        """Make weights and history what they were, where the device says that an update was `bad`."""
+        own = [x for blobs in (self.weights, *self.history) for x in blobs]
+        for x, before in zip(own, copies, strict=True):
+            x.copy_(torch.where(bad == 0, x, before))
 
 
 def _groups(net: Net, history: list[Tensor]) -> list[Group]:

@@ -28,7 +28,7 @@ from solver_cli.caffe_pb2 import (
 
 ROOT = Path(__file__).parent.parent
 FORKS_FROM = 3000  # field numbers from here on are ours, for what other Caffes than BVLC's have
-FORKS_ENUMS = ["TransformationParameter.InterpolationAlgo", "TransformationParameter.Packing"]
+FORKS_ENUMS = ["TransformationParameter.InterpolationAlgo", "TransformationParameter.Packing", "Type"]
 FACTS = json.loads((Path(__file__).parent / "golden" / "schema.json").read_text())
 
 

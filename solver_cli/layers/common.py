@@ -109,7 +109,7 @@ class Scale(nn.Module):
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         if self.per_channel and self.scale is not None and x.shape[1:2] == self.scale.shape:
             # Normalising by mean 0 and variance 1 changes nothing and is up to 3 times as fast, above all on the way back.
-            mean, variance = x.new_zeros(self.scale.shape), x.new_ones(self.scale.shape)
+            mean, variance = torch.zeros_like(self.scale), torch.ones_like(self.scale)
             return F.batch_norm(x, mean, variance, self.scale, self.bias, eps=0.0)
         scale = _aligned(self.scale if scale is None else scale, x, self.axis, "scale_param")
         if self.bias is None:
