@@ -83,12 +83,21 @@ def test_a_relu_in_place_overwrites_its_bottom_only_on_the_way_to_a_gradient() -
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc only")
-def test_memory_is_kept() -> None:
-    """A block that is freed stays in the process: /proc says how much it holds."""
+def test_memory_is_kept_and_given_back() -> None:
+    """A block that is freed stays in the process until the end of what keeps it: /proc says how much it holds."""
     code = (
-        "import numpy as np; from solver_cli.cpu import keep_memory; keep_memory()\n"
-        "x = np.ones(2**25); del x\n"
-        "print(int(open('/proc/self/statm').read().split()[1]) * 4096 >= 2**28)"
+        "import numpy as np; from solver_cli.cpu import keep_memory\n"
+        "def held(): return int(open('/proc/self/statm').read().split()[1]) * 4096 >= 2**28\n"
+        "with keep_memory():\n  x = np.ones(2**25); del x; print(held())\n"
+        "print(held())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "True"
+    assert done.stdout.split() == ["True", "False"]
+
+
+def test_batch_norm_keeps_the_usual_layout() -> None:
+    """With the channels last its statistics would be off by a hundred times as much."""
+    norm = 'layer { name: "norm" type: "BatchNorm" bottom: "conv" top: "conv" }\nlayer { name: "relu"'
+    net = Net.from_text(NET.replace('layer { name: "relu"', norm), seed=1)
+    lay_out(net)
+    assert all(learned.blob.is_contiguous() for learned in net.learned)
