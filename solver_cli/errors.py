@@ -72,9 +72,11 @@ class OutOfMemory(Error):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch, numpy or Python say that memory could not be had."""
-    said = ("out of memory", "can't allocate memory", "std::bad_alloc", "STATUS_ALLOC_FAILED")
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and any(text in str(error) for text in said))
+    """Whether torch, oneDNN, numpy or Python say that memory could not be had."""
+    said = ("out of memory", "can't allocate memory", "std::bad_alloc", "STATUS_ALLOC_FAILED", "could not create a memory")
+    text = str(error)
+    short = any(words in text for words in said) or text.endswith(("not create a primitive", "not execute a primitive"))
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and short)
 
 
 def one_line(text: str) -> str:

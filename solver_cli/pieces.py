@@ -166,7 +166,11 @@ class Pieces:
         """Room for a blob of the whole batch, of which `like` is a piece."""
         pinned = self.store.type == "cpu" and like.is_cuda
         shape = (self.pieces[-1][1].stop, *like.shape[1:])
-        return torch.empty(shape, dtype=like.dtype, device="meta" if like.is_meta else self.store, pin_memory=pinned)
+        device = like.device if like.is_meta else self.store
+        # in another layout each layer would turn it
+        last = like.dim() == 4 and like.is_contiguous(memory_format=torch.channels_last) and not like.is_contiguous()
+        layout = torch.channels_last if last else torch.contiguous_format
+        return torch.empty(shape, dtype=like.dtype, device=device, memory_format=layout, pin_memory=pinned)
 
 
 class _Apart:
