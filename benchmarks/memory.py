@@ -53,12 +53,12 @@ class Given:
         """Nothing is held."""
 
 
-def build(name: str, device: str) -> tuple[Net, SolverParameter]:
-    """The train net and the solver of a case."""
+def build(name: str, device: str, records: int = 4) -> tuple[Net, SolverParameter]:
+    """The train net of a case, with `records` in a batch, and the solver."""
     solver, net, record, label, _ = CASES[name]
 
     def given(node: Node, error: DataError) -> Given:
-        return Given([(4, *record), (4, *label)])
+        return Given([(records, *record), (records, *label)])
 
     param, _ = read(str(CONFIGS / f"{solver}.prototxt"), SolverParameter, "solver")
     spec = read_net(str(CONFIGS / f"{net}.prototxt")).with_state(NetState(phase=Phase.Value("TRAIN")))
