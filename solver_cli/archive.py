@@ -16,6 +16,8 @@ from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import caffemodel, solverstate
 from solver_cli.formats.atomic import leftovers
 
+PIECE = 1 << 20
+
 
 class Writer:
     """Runs one job at a time in the background. The process does not end before the last one is done."""
@@ -58,6 +60,27 @@ class Writer:
         self.wait()
         if self._failed:
             raise self._failed
+
+
+class Summed:
+    """Passes blocks on to a file that is written from its start to its end, and knows what `identity` would find in it."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self._size = self._crc = 0
+
+    def write(self, block: bytes | memoryview) -> None:
+        """Write `block`, in pieces that the processor still has at hand when they are summed up."""
+        view = memoryview(block)
+        for at in range(0, len(view), PIECE):
+            piece = view[at : at + PIECE]
+            self._file.write(piece)
+            self._crc = zlib.crc32(piece, self._crc)
+        self._size += len(view)
+
+    @property
+    def identity(self) -> dict[str, int]:
+        return {"size": self._size, "crc32": self._crc}
 
 
 def identity(file: BinaryIO) -> dict[str, int]:

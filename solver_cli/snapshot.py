@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +15,14 @@ import torch
 from torch import Tensor
 
 from solver_cli import archive, log, runstate
-from solver_cli.archive import identity, weights_of
+from solver_cli.archive import Summed, identity, weights_of
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, solverstate
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.formats.caffemodel import LayerWeights
 from solver_cli.net import Net
-from solver_cli.plan import Node, shape_string
+from solver_cli.plan import Learned, Node, shape_string
 from solver_cli.schedule import Schedule
 
 Array = npt.NDArray[np.float32]
@@ -125,16 +126,25 @@ def _given(node: Node, layer: LayerWeights, hdf5: bool) -> list[bool]:
 
 @dataclass(frozen=True)
 class Pair:
-    """Everything that a snapshot holds, ready to be written while training goes on."""
+    """Everything that a snapshot holds. Training may go on up to its next update, or for good if the pair is `copied`."""
 
     weights: str
     state: str
     net: NetParameter
-    blobs: list[list[Array]]
-    diffs: list[list[Array]] | None
+    blobs: list[list[Tensor]]
+    diffs: list[list[Tensor]] | None
+    history: list[Tensor]
     shared: frozenset[tuple[int, int]]  # (layer, blob) that other layers own
     solver: solverstate.State
     run: dict[str, Any]
+    stream: torch.cuda.Stream | None  # on which a GPU copies it, while training's goes on
+
+    def copied(self) -> Pair:
+        """The pair in memory of its own, on the host."""
+        with torch.cuda.stream(self.stream):
+            blobs = [[_copy(blob) for blob in own] for own in self.blobs]
+            diffs = None if self.diffs is None else [[_copy(diff) for diff in own] for own in self.diffs]
+            return replace(self, blobs=blobs, diffs=diffs, history=[_copy(blob) for blob in self.history])
 
     def write(self) -> None:
         """Write the weights and the state with their checksum; raises SnapshotError.
@@ -143,22 +153,39 @@ class Pair:
         whole, even one of the same names (see `archive.sweep`).
         """
         with atomic_write(self.state) as state_out, atomic_write(self.weights) as out:
-            if self.weights.endswith(".h5"):
-                caffemodel.write_hdf5(out, self.net, self.blobs, self.diffs, self.shared)
-            else:
-                caffemodel.write(out, self.net, self.blobs, self.diffs)
-            out.flush()
-            run = runstate.dumps({**self.run, "weights": identity(out)})
+            run = runstate.dumps({**self.run, "weights": self._write_weights(out)})
             write = solverstate.write_hdf5 if self.state.endswith(".h5") else solverstate.write
-            write(state_out, replace(self.solver, learned_net=self.weights, run=run))
+            with torch.cuda.stream(self.stream):
+                history = [array(blob) for blob in self.history]
+            write(state_out, replace(self.solver, learned_net=self.weights, history=history, run=run))
             state_out.flush()
             os.fsync(state_out.fileno())
 
+    def _write_weights(self, out: BinaryIO) -> dict[str, int]:
+        """Write the weights; their `archive.identity`."""
+        with torch.cuda.stream(self.stream):
+            blobs = [[array(blob) for blob in own] for own in self.blobs]
+            diffs = None if self.diffs is None else [[array(diff) for diff in own] for own in self.diffs]
+        if self.weights.endswith(".h5"):
+            caffemodel.write_hdf5(out, self.net, blobs, diffs, self.shared)
+            out.flush()
+            return identity(out)  # HDF5 goes back and forth in its file
+        summed = Summed(out)
+        caffemodel.write(summed, self.net, blobs, diffs)
+        out.flush()
+        return summed.identity
+
 
 def collect(
-    net: Net, paths: tuple[str, str], state: solverstate.State, run: dict[str, Any], steps: dict[int, Tensor] | None
+    net: Net,
+    paths: tuple[str, str],
+    state: solverstate.State,
+    history: list[Tensor],
+    run: dict[str, Any],
+    steps: dict[int, Tensor] | None,
 ) -> Pair:
-    """Copy what a snapshot holds. `paths`: of weights and state; `steps` ({id of a blob: its last update}) become diffs."""
+    """What a snapshot holds; what a pass changes is copied. `paths`: of weights and state; `steps` ({id of a blob: its last
+    update}) become diffs."""
     layers = [list(zip(node.learned, node.blobs(), strict=True)) for node in net.nodes]
     diffs = None
     if steps is not None:
@@ -166,17 +193,44 @@ def collect(
     return Pair(
         *paths,
         net.to_message(),
-        [[array(blob) for _, blob in own] for own in layers],
+        [[_held(net, learned, blob.detach()) for learned, blob in own] for own in layers],
         diffs,
+        history,
         frozenset((i, j) for i, n in enumerate(net.nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)),
         state,
         run,
+        _stream(net.device),
     )
 
 
-def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Array:
+def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Tensor:
     step = steps.get(id(learned))
-    return np.zeros(tuple(blob.shape), np.float32) if step is None else array(step).reshape(tuple(blob.shape))
+    return torch.zeros(blob.shape) if step is None else step.reshape(blob.shape)
+
+
+def _held(net: Net, learned: Learned, blob: Tensor) -> Tensor:
+    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics and of a Python layer's."""
+    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers
+    return blob if stays else blob.clone()
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream | None:
+    """A new stream of a GPU that goes on from what the current one has been given so far."""
+    if device.type != "cuda":
+        return None
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return stream
+
+
+def array(blob: Tensor) -> Array:
+    """The blob's values on the host; on a CPU they are not copied."""
+    return blob.detach().cpu().numpy()
+
+
+def _copy(blob: Tensor) -> Tensor:
+    """A copy on the host. Numpy takes one thread, and of the kernel large pages."""
+    return torch.from_numpy(array(blob).copy("K")) if blob.device.type == "cpu" else blob.detach().cpu()
 
 
 # -- solver states --------------------------------------------------------------------------------------------------
@@ -204,11 +258,6 @@ def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solv
     return state, weights_of(state, path)
 
 
-def array(blob: Tensor) -> Array:
-    """A copy of the blob's values on the host."""
-    return blob.detach().cpu().numpy().copy() if blob.device.type == "cpu" else blob.detach().cpu().numpy()
-
-
 # -- a run's --------------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +272,8 @@ class Checkpoints:
         self.keep = keep
         self.writer = archive.Writer()
         self.saved = self.good = ""
+        self._copied = Event()
+        self._copied.set()
         archive.sweep(self.names.prefix)
 
     def announce(self, weights: str, path: str) -> None:
@@ -232,12 +283,15 @@ class Checkpoints:
         log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
         self.writer.wait()
 
-    def write(self, pair: Pair, retry: str) -> None:
-        """Write `pair` in the background, then remove what is more than `keep`; for `retry` see `archive.Writer`."""
+    def write(self, pair: Pair, retry: str, copy: bool) -> None:
+        """Write `pair` in the background, then remove what is more than `keep`; for `retry` see `archive.Writer`.
+
+        With `copy` training may go on: its next update waits for `copied`. Else it must wait for the writer.
+        """
 
         def job() -> None:
             try:
-                pair.write()
+                (self._copy(pair) if copy else pair).write()
             except BaseException:
                 self.saved = ""
                 raise
@@ -245,4 +299,16 @@ class Checkpoints:
             if self.keep:
                 archive.thin_out(self.names.prefix, self.keep, pair.solver.iter)
 
+        if copy:
+            self._copied.clear()
         self.writer.submit(job, retry)
+
+    def _copy(self, pair: Pair) -> Pair:
+        try:
+            return pair.copied()
+        finally:
+            self._copied.set()
+
+    def copied(self) -> None:
+        """Return when weights and history may change."""
+        self._copied.wait()

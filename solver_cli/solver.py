@@ -183,6 +183,7 @@ class Solver:
             except Interrupted:
                 pass
             self._poll()
+        self.snapshots.copied()
 
     def _iterate(self) -> None:
         """One iteration, in Caffe's order, up to its snapshot if one is due."""
@@ -244,6 +245,7 @@ class Solver:
 
     def apply_update(self) -> None:
         """Update the weights by the gradients at the iteration's rate; then one iteration more is done."""
+        self.snapshots.copied()
         self.update(self._rate(), self.iter, self.schedule.passes(self.iter))
         self.iter += 1
         self._boundary = self._run_state()
@@ -360,7 +362,7 @@ class Solver:
         it, raises SnapshotError.
         """
         path = self.snapshots.saved = self.snapshots.names.state(self.iter)
-        self._write(self.snapshots.names.weights(self.iter), path, "" if wait else self._retry())
+        self._write(self.snapshots.names.weights(self.iter), path, "" if wait else self._retry(), copy=not wait)
         if wait:
             self.snapshots.writer.check()
         return path
@@ -376,14 +378,15 @@ class Solver:
         goes_on = following and not self.stopping
         return f"training goes on, the next try is at iteration {following}" if goes_on else ""
 
-    def _write(self, weights: str, path: str, retry: str) -> None:
+    def _write(self, weights: str, path: str, retry: str, copy: bool = True) -> None:
         """Collect this iteration's snapshot and have it written. Raises NumericalError for weights that are not finite."""
         if not (self.allow_nan or finite.all_finite([learned.blob for learned in self.net.learned])):
             self._explain(self.iter)
         self.snapshots.announce(weights, path)
-        state = State(self.iter, "", self.current_step, [snapshot.array(blob) for blob in self.history])
+        state = State(self.iter, "", self.current_step)
         steps = self.update.steps if self.param.snapshot_diff else None
-        self.snapshots.write(snapshot.collect(self.net, (weights, path), state, self._boundary, steps), retry)
+        pair = snapshot.collect(self.net, (weights, path), state, self.history, self._boundary, steps)
+        self.snapshots.write(pair, retry, copy)
 
     def _run_state(self) -> dict[str, Any]:
         """What Caffe's state leaves out: data positions, random numbers, recurrent states, loss window, best value."""
@@ -402,6 +405,7 @@ class Solver:
     def restore(self, path: str) -> None:
         """Go on from the state `path`, exactly if it is one of ours; as Caffe does if it is Caffe's: history, weights and
         iteration, with the data from their beginning. Raises SnapshotError, DataError."""
+        self.snapshots.copied()
         state, weights = snapshot.load_state(path, self.history, self.param.type)
         if weights:
             snapshot.load_weights(self.net, weights)

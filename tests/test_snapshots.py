@@ -17,9 +17,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 from running import NET, SOLVER, Ended, call, write
 
-from solver_cli import Solver, archive, caffe_pb2
+from solver_cli import Solver, archive, caffe_pb2, snapshot
 from solver_cli.cli import train
 from solver_cli.errors import SnapshotError
 from solver_cli.formats import solverstate, wire
@@ -398,6 +399,60 @@ def test_training_goes_on_while_a_snapshot_is_written(monkeypatch: pytest.Monkey
     again.restore("snap_iter_1.solverstate")
     assert all(np.array_equal(a, b.blob.detach()) for a, b in zip(before, again.net.learned, strict=True))
     again.close()
+
+
+def test_a_snapshot_is_copied_while_the_next_pass_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the pass changes, BatchNorm's statistics, is that of before; the update waits for the rest."""
+    norm = 'layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }\nlayer {\n  name: "relu"'
+    write(folder, NET.replace('layer {\n  name: "relu"', norm))
+    gate, real = threading.Event(), snapshot.Pair.copied
+    monkeypatch.setattr(snapshot.Pair, "copied", lambda pair: (gate.wait(10), real(pair))[1])
+    solver = Solver("solver.prototxt")
+    gate.set()
+    solver.step(1)
+    gate.clear()
+    before = [blob.detach().clone() for blob in (*(x.blob for x in solver.net.learned), *solver.history)]
+    solver.snapshot(wait=False)
+    loss, _ = solver.net()
+    loss.backward()
+    assert not torch.equal(before[4], solver.net.learned[4].blob), "the pass has changed no statistics"
+    threading.Timer(0.1, gate.set).start()
+    solver.apply_update()
+    assert gate.is_set() and not torch.equal(before[0], solver.net.learned[0].blob)
+    solver.close()
+    again = Solver("solver.prototxt")
+    again.restore("snap_iter_1.solverstate")
+    restored = [*(x.blob for x in again.net.learned), *again.history]
+    assert all(torch.equal(a, b.detach()) for a, b in zip(before, restored, strict=True))
+    again.close()
+
+
+def test_a_copy_that_fails_does_not_hold_up_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(pair: snapshot.Pair) -> snapshot.Pair:
+        raise MemoryError("no room for a copy")
+
+    solver = Solver("solver.prototxt")
+    with monkeypatch.context() as patch:
+        patch.setattr(snapshot.Pair, "copied", fails)
+        solver.snapshot(wait=False)
+        solver.step(1)
+    with pytest.raises(MemoryError):
+        solver.snapshots.writer.check()
+    solver.snapshot()
+    assert archive.newest_whole("snap") == "snap_iter_1.solverstate"
+    solver.close()
+
+
+def test_bytes_are_summed_up_on_their_way() -> None:
+    content = random.Random(1).randbytes((1 << 20) + 5)
+    with Path("file").open("w+b") as file:
+        summed = archive.Summed(file)
+        for block in (b"", content, content[:3]):
+            summed.write(block)
+        file.flush()
+        assert summed.identity == archive.identity(file)
+        file.seek(0)
+        assert file.read() == content + content[:3]
 
 
 def test_a_restored_solver_saves_what_it_has_restored(folder: Path) -> None:

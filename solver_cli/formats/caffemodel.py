@@ -18,7 +18,7 @@ import numpy.typing as npt
 from solver_cli import caffe_pb2
 from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import hdf5, identify, wire
-from solver_cli.formats.wire import LENGTH, MANY, VARINT, Array, Buffer, Field, Malformed, Piece, Truncated, fields
+from solver_cli.formats.wire import LENGTH, MANY, VARINT, Array, Buffer, Field, Malformed, Piece, Truncated, Writable, fields
 
 Arrays = Sequence[Sequence[npt.NDArray[Any]]]
 
@@ -189,7 +189,10 @@ def _dataset(path: str | os.PathLike[str], name: str, key: str, dataset: Any, ar
 
 
 def write(
-    destination: str | os.PathLike[str] | BinaryIO, net: caffe_pb2.NetParameter, blobs: Arrays, diffs: Arrays | None = None
+    destination: str | os.PathLike[str] | Writable,
+    net: caffe_pb2.NetParameter,
+    blobs: Arrays,
+    diffs: Arrays | None = None,
 ) -> None:
     """Write binary weights, byte by byte as C++ serialises them: `blobs[i]` go into net.layer[i].
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -234,7 +234,13 @@ def blob(number: int, data: npt.NDArray[Any], diff: npt.NDArray[Any] | None = No
     return message(number, pieces)
 
 
-def write(destination: str | os.PathLike[str] | BinaryIO, pieces: Iterable[Piece]) -> None:
+class Writable(Protocol):
+    """What takes bytes one block after the other."""
+
+    def write(self, block: Any, /) -> object: ...
+
+
+def write(destination: str | os.PathLike[str] | Writable, pieces: Iterable[Piece]) -> None:
     """Write the pieces to a file object, or to a path (made or replaced, not atomically: see `atomic`)."""
     if isinstance(destination, (str, os.PathLike)):
         with Path(destination).open("wb") as out:

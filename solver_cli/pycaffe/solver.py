@@ -140,6 +140,11 @@ class _Solver(core.Solver):
         """One update without callbacks."""
         super().apply_update()
 
+    def _write(self, *args: Any, **options: Any) -> None:
+        """At once: callbacks may write into the weights before the next update."""
+        super()._write(*args, **options)
+        self.snapshots.copied()
+
     def _flush(self) -> None:
         """Bring to the GPU what callbacks wrote into diffs."""
         assert self.shown is not None
