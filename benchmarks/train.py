@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -342,9 +343,9 @@ def work(name: str, side: str, threads: int, pipe: Any) -> None:
     logging.getLogger("solver_cli").setLevel(logging.ERROR)
     torch.set_num_threads(threads)
     clock = clock_for(threads)
-    with tempfile.TemporaryDirectory() as folder:
+    kept = cpu.keep_memory() if side == "ours" else nullcontext()
+    with tempfile.TemporaryDirectory() as folder, kept:
         if side == "ours":
-            cpu.keep_memory()
             write(CASES[name], Path(folder))
             runner: Any = Solver(f"{folder}/solver.prototxt")
         else:
