@@ -99,6 +99,7 @@ def _memory(ctx: click.Context, option: click.Parameter, text: str | None) -> in
     type=click.Choice(["fp32", "tf32", "bf16", "fp16"]),
     help="What layers compute in; weights stay float32.  [default: tf32 on a GPU that has it, else fp32]",
 )
+@click.option("--compile", "compiled", is_flag=True, help="Let torch.compile make the net faster, at the start of the run.")
 @click.option("--allow-nan", is_flag=True, help="Go on when the loss is NaN or infinite.")
 @click.option("--weights", metavar="FILE[,FILE]", help="Start from these weights instead of the solver's.")
 @click.option("--gpu", metavar="LIST|all", help="Train on this GPU; an error if there is none.")
@@ -134,6 +135,7 @@ def train(
     memory: int | None,
     batch_norm_window: str,
     precision: str | None,
+    compiled: bool,
     allow_nan: bool,
     weights: str | None,
     gpu: str | None,
@@ -172,6 +174,7 @@ def train(
             fit=fit,
             memory=memory,
             precision=precision,
+            compile=compiled,
             allow_nan=allow_nan,
             weights=weights,
             gpu=gpu,

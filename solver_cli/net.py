@@ -85,6 +85,7 @@ class Net(nn.Module):
         try:
             for layer in insert_splits(layers, spec.param):
                 node = planner.add(layer)
+                node.propagates = () if self.param.force_backward else tuple(node.param.propagate_down)
                 self.nodes.append(node)
                 self._learn(node)
         except BaseException:
@@ -225,7 +226,8 @@ class Net(nn.Module):
         `shares`: what part of their mean the losses of a part of a batch are. Without `keep` a blob goes once it is read.
         """
         loss = torch.zeros((), device=self.device)
-        node, bottoms = None, list[Tensor]()
+        node: Node | None = None
+        bottoms: list[Tensor] = []
         try:
             for node in nodes:
                 if node.run is None:
@@ -233,8 +235,8 @@ class Net(nn.Module):
                         self.observer(node, [], tuple(blobs[name] for name in node.tops))
                     continue
                 bottoms = [blobs[name] if keep else blobs.pop(name) for name in node.bottoms]
-                if node.param.propagate_down and not self.param.force_backward:
-                    bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.param.propagate_down, strict=True)]
+                if node.propagates:
+                    bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.propagates, strict=True)]
                 run = node.run if self.observer or node.quick is None else node.quick
                 tops = as_tuple(run(*bottoms))
                 for name, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):

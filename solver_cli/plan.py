@@ -65,6 +65,7 @@ class Node:
     quick: Callable[..., Any] | None = None  # runs instead where nobody looks between the layers: see `fusion`
     fused: Node | None = None  # the layer before, which `quick` runs as well
     source: Source | None = None
+    propagates: tuple[bool, ...] = ()  # none, or for each bottom whether it gets a gradient
     blob_names: tuple[str, ...] = ()  # the module's learned blobs, in Caffe's blob order
     blob_shapes: tuple[Shape, ...] = ()
     learned: list[Learned] = field(default_factory=list)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from solver_cli import cpu, doubts, finite, log, prototxt, runstate, snapshot
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.compiled import compile_nets
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
 from solver_cli.display import Best, SmoothedLoss, log_outputs, log_unshared
@@ -58,6 +59,7 @@ class Solver:
         fit: bool = False,
         memory: int | None = None,
         precision: str | None = None,
+        compile: bool = False,
     ):
         """Read the solver file (or take its spec) and build its nets. Raises Error.
 
@@ -67,6 +69,7 @@ class Solver:
         solver file as well. `grow_batch`: the largest iter_size, with which the batch grows where the rate would drop.
         `splitting`: how batches run (None: whole); `fit`: choose the micro-batch so that it fits into `memory` bytes (None:
         what is free). `precision`: fp32, tf32, bf16, fp16 (None: the file's, else TF32 where a GPU has it).
+        `compile`: let torch.compile make the nets faster.
         """
         self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
         self.param: SolverParameter = self.spec.param
@@ -88,6 +91,8 @@ class Solver:
             net.share_with(self.net)
         runstate.log_forgetful(self.net)
         self.precision = Precision(precision, self.net, self.test_nets)
+        if compile:
+            compile_nets((self.net, *self.test_nets))
         self.update = Update(self.net, self.param, self.precision.scale)
         self.noise = NoiseScale(self.net)
         self.passes = Passes(self.net, lambda loss: self._check(loss, self.iter))

@@ -19,7 +19,7 @@ LEVELS = [
     {"registry", "fillers", "user_code"},
     {"layers", "data", "datasets"},
     {"plan", "labels", "fusion", "number_types", "net"},
-    {"records", "sections", "pieces", "recompute", "noise", "passes", "loss_scale", "precision"},
+    {"records", "sections", "pieces", "recompute", "noise", "passes", "loss_scale", "precision", "compiled"},
     {"lr_policy", "schedule", "update_rules", "update", "snapshot", "runstate", "archive", "debug_info", "display", "finite",
      "doubts", "solverspec", "signals", "memory", "cpu"},
     {"fit"},

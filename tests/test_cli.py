@@ -33,7 +33,7 @@ def test_options_of_train_are_frozen() -> None:
         "SOLVER", "--snapshot", "--weights", "--gpu", "--cpu", "--level", "--stage", "--sigint-effect", "--sigint_effect",
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
-        "--batch-norm-window", "--precision",
+        "--batch-norm-window", "--precision", "--compile",
     }  # fmt: skip
 
 

@@ -159,7 +159,7 @@ class Steps(torch.autograd.Function):
             dh = dh + grads[0][t]
             dc = torch.addcmul(dc, dh, to_cell[t])
             torch.mul(by_cell[t], dc.unsqueeze(1), out=diffs[t])
-            torch.mul(by_cell[t, :, 2], dh, out=diffs[t, :, 2])
+            diffs[t, :, 2] = by_cell[t, :, 2] * dh
             dc = dc * f[t]
             dh = diffs[t].flatten(1).mm(weight).mul_(markers[t])
         inputs = diffs.flatten(2)
