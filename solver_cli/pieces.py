@@ -226,15 +226,16 @@ class _Apart:
         if torch.is_grad_enabled():
             leaves = {name: local[name].detach().requires_grad_() for name in self.section.wants}
             local.update(leaves)
-        shares = {node: share(node, self._labels(node), piece, batch) for node in self.losses.values()}
+        shares = {node: share(node, self._labels(node, piece == batch), piece, batch) for node in self.losses.values()}
         self.pieces.use_masks(self.section.nodes, piece)
         loss = self.pieces.run(self.section.nodes, local, shares, keep=False)
         if blobs is not None:
             self._keep(index, local, blobs, shares)
         return loss, local, leaves
 
-    def _labels(self, node: Node) -> Tensor | None:
-        return self.bottoms[node.bottoms[1]] if label_counts(node) else None
+    def _labels(self, node: Node, whole: bool) -> Tensor | None:
+        """The labels that decide the share of a piece that is not the whole batch."""
+        return self.bottoms[node.bottoms[1]] if label_counts(node) and not whole else None
 
     def _keep(self, index: int, local: Blobs, blobs: Blobs, shares: Mapping[Node, Tensor | float]) -> None:
         """Put a piece's tops where those of the whole batch are; losses add up."""

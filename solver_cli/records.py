@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import LossParameter
@@ -117,12 +118,12 @@ def share(node: Node, labels: Tensor | None, piece: range, batch: range) -> Tens
     all records, for a loss whose `label_counts`.
     """
     mean = _mean(node)
-    if mean is not None and mean.mode == LossParameter.NONE:
+    if len(piece) == len(batch) or (mean is not None and mean.mode == LossParameter.NONE):
         return 1.0
     if mean is None or labels is None:
         return len(piece) / len(batch)
     own, whole = ((labels[rows.start : rows.stop].trunc() != mean.ignored).sum().clamp(min=1) for rows in (piece, batch))
-    part: Tensor = own / whole
+    part: Tensor = own.to(torch.promote_types(labels.dtype, torch.float32)) / whole
     return part
 
 
