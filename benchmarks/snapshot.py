@@ -3,7 +3,8 @@
     python benchmarks/snapshot.py [--folder .] [--repeat 5]
 
 Medians over rounds in which everything is measured in turn. `plain` writes the same number of bytes from memory with
-nothing but write, fsync and rename. Takes about 3 GB of memory and of disk.
+nothing but write, fsync and rename. `training waits`: in snapshot() and, after the
+next passes, before the update. Takes about 3 GB of memory and of disk.
 """
 
 from __future__ import annotations
@@ -51,6 +52,11 @@ def timed(job: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def clear(solver: Solver) -> None:
+    for learned in solver.net.learned:
+        learned.blob.grad = None
+
+
 def plain(blocks: list[memoryview]) -> None:
     """Write the blocks as one file, by chunks of 16 MB."""
     with open("plain.tmp", "wb", buffering=0) as out:
@@ -70,7 +76,7 @@ def main() -> None:
         os.chdir(folder)
         solver = build()
         blobs = [x.blob.detach() for x in solver.net.learned] + solver.history
-        blocks = [memoryview(blob.numpy()).cast("B") for blob in blobs]
+        blocks = [memoryview(blob.contiguous().numpy()).cast("B") for blob in blobs]
         size = sum(map(len, blocks)) / 1e6
         rows: dict[str, list[float]] = {}
         for _ in range(options.repeat):
@@ -78,8 +84,14 @@ def main() -> None:
             rows.setdefault("waiting snapshot", []).append(timed(solver.snapshot))
             begun = time.perf_counter()
             rows.setdefault("background snapshot: training waits", []).append(timed(lambda: solver.snapshot(wait=False)))
+            rows.setdefault("the passes after it (batch of 1)", []).append(timed(lambda: solver.passes(1)))
+            waits = timed(solver.snapshots.copied)
+            rows["background snapshot: training waits"][-1] += waits
             solver.snapshots.writer.check()
             rows.setdefault("background snapshot: until it is on the disk", []).append(time.perf_counter() - begun)
+            clear(solver)
+            rows.setdefault("the same passes without a snapshot", []).append(timed(lambda: solver.passes(1)))
+            clear(solver)
             rows.setdefault("copy of the same bytes in memory", []).append(timed(lambda: [blob.clone() for blob in blobs]))
         print(f"{platform.machine()}, {os.cpu_count()} CPUs, torch {torch.__version__}, {torch.get_num_threads()} threads")
         print(f"{size:.0f} MB, {options.repeat} rounds, load {os.getloadavg()[0]:.1f}\n")
