@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import pairwise
 
+import torch
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import EltwiseParameter
@@ -43,7 +44,9 @@ def _lets_go(maker: Node) -> bool:
 
 
 def _relu(x: Tensor) -> Tensor:
-    return x.relu() if x.grad_fn is None else x.relu_()  # what no layer has made is somebody's: a kept blob, a leaf
+    if torch.compiler.is_compiling() or x.grad_fn is None:
+        return x.relu()  # what no layer has made is somebody's: a kept blob, a leaf
+    return x.relu_()
 
 
 def _fits(norm: Node, scale: Node) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import torch
@@ -128,15 +127,16 @@ class Mixed:
     def __init__(self, net: Net, dtype: torch.dtype, scale: LossScale | None = None):
         self.net, self.dtype, self.scale = net, dtype, scale
         self.run = net.run
-        self._parts: dict[tuple[int, ...], list[tuple[bool, Section]]] = {}
+        self._halves = {node: in_half(node) for node in net.nodes}
 
     def __call__(self, nodes: Sequence[Node], blobs: Blobs, shares: Shares = None, keep: bool = True) -> Tensor:
         """What Net.run does."""
         if self.net.device.type == "meta":
             return self.run(nodes, blobs, shares, keep)
         loss = torch.zeros((), device=self.net.device)
-        with torch.autocast(self.net.device.type, self.dtype):
-            for halves, part in self._of(nodes):
+        # A weight is cast once a pass, so a cache gains nothing; it could outlive a pass that recomputation breaks off.
+        with torch.autocast(self.net.device.type, self.dtype, cache_enabled=False):
+            for halves, part in self._parts(nodes):
                 run = self._in_half if halves else self._exact
                 loss = loss + run(part, blobs, shares, keep)
         for name in self.net.outputs:
@@ -150,15 +150,17 @@ class Mixed:
     def _exact(self, part: Section, blobs: Blobs, shares: Shares, keep: bool) -> Tensor:
         for name in part.bottoms:
             blobs[name] = _full(blobs[name])
-        with torch.autocast(self.net.device.type, enabled=False):
+        with torch.autocast(self.net.device.type, enabled=False, cache_enabled=False):
             return self.run(part.nodes, blobs, shares, keep)
 
-    def _of(self, nodes: Sequence[Node]) -> list[tuple[bool, Section]]:
-        key = tuple(map(id, nodes))
-        if key not in self._parts:
-            groups = groupby(nodes, in_half)
-            self._parts[key] = [(halves, Section(list(part), joins=False)) for halves, part in groups]
-        return self._parts[key]
+    def _parts(self, nodes: Sequence[Node]) -> list[tuple[bool, Section]]:
+        """The layers in stretches that work on halves and others. (torch.compile goes through this as well.)"""
+        parts: list[tuple[bool, Section]] = []
+        for node in nodes:
+            if not parts or parts[-1][0] != self._halves[node]:
+                parts.append((self._halves[node], Section([], joins=False)))
+            parts[-1][1].nodes.append(node)
+        return parts
 
 
 def _full(x: Tensor) -> Tensor:

@@ -17,7 +17,12 @@ from test_golden_layers import (
     set_params,
 )
 
-from solver_cli.compiled import PLAIN, Compiled
+from solver_cli import Net
+from solver_cli.compiled import PLAIN, Compiled, compile_nets
+from solver_cli.errors import DeviceError
+from solver_cli.fit import Splitting
+from solver_cli.passes import forward_backward
+from solver_cli.precision import Precision
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +62,68 @@ def test_one_graph(kind, monkeypatch):
             found = gradients(tops, weights, [*inputs.values(), *params])
             assert_gradients(found[: len(inputs)], case, "bottom")
             assert_gradients(found[len(inputs) :], case, "param")
+
+
+NET = """
+layer { name: "data" type: "Input" top: "x" top: "label" input_param { shape { dim: 6 dim: 2 dim: 8 dim: 8 }
+  shape { dim: 6 } } }
+layer { name: "conv" type: "Convolution" bottom: "x" top: "conv" convolution_param { num_output: 4 kernel_size: 3
+  weight_filler { type: "xavier" } } }
+layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "drop" type: "Dropout" bottom: "conv" top: "drop" }
+layer { name: "ip" type: "InnerProduct" bottom: "drop" top: "ip" inner_product_param { num_output: 5
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" }
+"""
+
+
+def two_passes(precision, compiled, splitting=None):
+    """The losses of two passes, and all gradients and statistics after them."""
+    net = Net.from_text(NET, phase="TRAIN", seed=1)
+    held = Precision(precision, net)
+    if compiled:
+        net.run = Compiled(net, backend="eager", fullgraph=True)
+    pieces = (splitting or Splitting()).train(net)
+    draw = torch.Generator().manual_seed(2)
+    batches = [{"x": torch.randn(6, 2, 8, 8, generator=draw), "label": torch.arange(6.0) % 5} for _ in range(2)]
+    losses = [forward_backward(net, [batch], pieces)[0] for batch in batches]
+    assert held.name == (precision or "fp32")
+    return [*losses, *(x.blob.grad if x.blob.requires_grad else x.blob for x in net.learned)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("precision", [None, "bf16", "fp16"])
+@pytest.mark.parametrize("splitting", [Splitting(), Splitting(micro_batch=2), Splitting(recompute=True)], ids=repr)
+def test_compiled_is_eager(precision, splitting):
+    """With Dropout's masks, BatchNorm's statistics, batches in pieces, recomputation and half precision."""
+    for a, b in zip(two_passes(precision, True, splitting), two_passes(precision, False, splitting), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+
+
+def test_without_a_compiler(monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(DeviceError, match=r"--compile: there is no C\+\+ compiler 'no-such-compiler'"):
+        compile_nets([Net.from_text(NET, phase="TRAIN")])
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_layers_left_out_run_between_graphs():
+    assert set(PLAIN) == {"Filter", "HDF5Output", "Python"}
+    net = Net.from_text(
+        NET.replace('bottom: "drop" top: "ip"', 'bottom: "some" top: "ip"')
+        .replace(
+            'layer { name: "ip"',
+            'layer { name: "rows" type: "Filter" bottom: "drop" bottom: "label" top: "some" }\nlayer { name: "ip"',
+        )
+        .replace('bottom: "ip" bottom: "label" top: "loss"', 'bottom: "ip" bottom: "ip" top: "loss"')
+        .replace("SoftmaxWithLoss", "EuclideanLoss"),
+        phase="TRAIN",
+        seed=1,
+    )
+    run = net.run = Compiled(net, backend="eager", fullgraph=True)
+    blobs = {"x": torch.randn(6, 2, 8, 8), "label": torch.tensor([1.0, 0, 1, 1, 0, 1])}
+    loss = run(net.nodes, blobs, keep=False)
+    assert float(loss) == 0
+    assert [plain for plain, _ in run._of(net.nodes)] == [False, True, False]
