@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from golden_cases import assert_blobs
 from running import ENVIRONMENT, SOLVER, Ended, changed
 from test_fit import BIG, DROPOUT, LIMITED, assert_equal, train_with, weights
 from torch import Tensor
@@ -213,4 +214,4 @@ def test_records_keep_their_order_when_the_memory_runs_out(folder: Path) -> None
     ended = Ended(done.returncode, done.stdout, done.stderr)
     assert ended.code == 0, done.stderr[-2000:]
     assert any("the memory ran out" in line for line in ended.log)
-    assert_equal(weights(), wanted, 2e-5)
+    assert_blobs(weights(), wanted, 1e-4, "weights")  # the norm: a ReLU near 0 may open in one order of summation alone
