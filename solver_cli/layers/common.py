@@ -407,7 +407,7 @@ def softmax(x: Tensor, *, axis: int) -> Tensor:
 @layer("Split", tops=(1, None), in_place=False)
 def split(x: Tensor, *, num_tops: int) -> tuple[Tensor, ...]:
     """tops = bottom, each; their gradients add up"""
-    return tuple(x.view_as(x) for _ in range(num_tops))
+    return tuple(torch.ops.aten.alias(x) for _ in range(num_tops))  # view_as would lose channels_last at batch 1
 
 
 @layer("Tile")
