@@ -37,13 +37,13 @@ def stuck(source):
         print("stuck now", file=sys.stderr, flush=True)
         threading.Event().wait()
     return real(source)
-def slow(*args):
+def slow(*args, **options):
     print("stuck now", file=sys.stderr, flush=True)
     time.sleep(3600)
 if "STUCK" == "reader":
     database.Data.next_batch = stuck
 else:
-    net.Net.forward = slow
+    net.Net.run_plainly = slow
 cli.train()
 """
 
