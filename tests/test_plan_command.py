@@ -256,7 +256,8 @@ def test_advice_on_batch_norm(plan: Plan) -> None:
 
     assert found("") == ["none"]
     (line,) = found("", "iter_size: 8")
-    assert "(BatchNorm) takes its statistics from the 4 records of one pass" in line and line.startswith("net.prototxt:31:1: ")
+    assert line.startswith("net.prototxt:31:1: ")
+    assert "(BatchNorm) takes its statistics from the 4 records of one pass" in line
     train, *_ = found("use_global_stats: true")
     assert train.startswith("net.prototxt:36:22: layer 'norm': use_global_stats: true in training")
     (test,) = found("use_global_stats: false")
