@@ -39,7 +39,7 @@ class Recorder(Solver):
         self.gradients: list[float] = []
         self.tests: list[tuple[int, int, dict[str, list[float]]]] = []
         self.norms: dict[int, list[float]] = {}
-        self.net.run = self.passes.run = self._run  # type: ignore[method-assign]
+        self.net.run = self.passes.run = self._run
 
     def restore(self, path: str) -> None:
         super().restore(path)
@@ -49,7 +49,7 @@ class Recorder(Solver):
         self.norms[self.iter] = [learned.blob.norm().item() for learned in self.net.learned]
 
     def _run(self, nodes: Any, blobs: Any, *args: Any, **options: Any) -> Any:
-        loss = Net.run(self.net, nodes, blobs, *args, **options)
+        loss = self.net.run_plainly(nodes, blobs, *args, **options)
         self.losses.append(loss.item())
         self.outputs.append({name: blob.flatten().tolist() for name, blob in self.net.outputs_of(blobs).items()})
         return loss
