@@ -71,8 +71,8 @@ class Prefetcher:
         self._ready = _Ready(self._depth)
         # The thread knows the source but not this object, so that dropping it ends the thread.
         self._thread = Thread(target=_fill, args=(self._source, self._ready, self._device), name="prefetch", daemon=True)
+        self._thread.start()  # without memory it fails, and there is nothing to stop
         self._stop = weakref.finalize(self, _end, self._ready, self._thread)
-        self._thread.start()
 
     def state_dict(self) -> State:
         """The state after the last batch that was handed out; batches that were only read ahead do not count."""
