@@ -276,7 +276,11 @@ def read_datum(content: bytes) -> None:
 def datum_seeds() -> list[bytes]:
     seeds: dict[bytes, None] = {}
     for folder in sorted(SOURCE.glob("*_lmdb")):
-        with lmdb.open(str(folder), readonly=True, lock=False) as env, env.begin() as transaction:
+        with (
+            tempfile.TemporaryDirectory() as copy,  # a process opens a database once, and another test may have it open
+            lmdb.open(shutil.copytree(folder, f"{copy}/db"), readonly=True, lock=False) as env,
+            env.begin() as transaction,
+        ):
             seeds.update((value, None) for _, (_, value) in zip(range(2), transaction.cursor(), strict=False))
     return list(seeds)
 
