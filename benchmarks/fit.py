@@ -289,7 +289,7 @@ def at_file_size(name: str) -> None:
     totals = []
     for splitting in (Splitting(), Splitting(size), Splitting(0, True), Splitting(size, True)):
         pieces = splitting.train(net)
-        found = memory.forecast(net, param, run=lambda n, b: forward_backward(n, [b], pieces), device="cpu")  # noqa: B023
+        found = memory.forecast(net, param, run=partial(forward_backward, pieces=pieces), device="cpu")
         totals.append(found.total - found.ahead)
     figures = "".join(f"{x / 2**20:>12.0f}{x / totals[0]:>7.2f}" for x in totals)
     print(f"{name:12}{records:>6}{size:>6}{figures}", flush=True)

@@ -25,6 +25,7 @@ from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
 from solver_cli.errors import DataError
 from solver_cli.net import Net
 from solver_cli.netspec import read_net
+from solver_cli.passes import forward_backward
 from solver_cli.plan import Node
 from solver_cli.prototxt import read
 
@@ -77,7 +78,7 @@ def measured(name: str, batch: int) -> dict[str, int]:
         x.untyped_storage().nbytes() for x in blobs.values()
     )
     before = status("VmRSS")
-    peak = memory.iterate(net, param, blobs, memory.forward_backward)[2]
+    peak = memory.iterate(net, param, blobs, forward_backward)[2]
     return {"peak": peak, "process": status("VmHWM") - before + given}
 
 

@@ -38,7 +38,7 @@ def reported(level: int = logging.INFO) -> Iterator[None]:
 def _device_trouble(error: RuntimeError | MemoryError) -> str:
     """The line for what a user's machine may do to any step; "" for anything else, which is a bug of ours."""
     text = str(error).partition("\n")[0]
-    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+    if errors.out_of_memory(error):
         return f"out of memory: lower batch_size, and raise iter_size by the same factor to train alike ({text})"
     if "device-side assert" in text:
         return f"the GPU refused an index, mostly a label out of range: --cpu names it ({text})"
@@ -90,9 +90,7 @@ def _memory(ctx: click.Context, option: click.Parameter, text: str | None) -> in
 @click.option(
     "--batch-norm-window",
     type=click.Choice(["pass", "iter_size"]),
-    default="pass",
-    show_default=True,
-    help="Take BatchNorm's statistics from each pass, or from all passes of an iteration.",
+    help="Take BatchNorm's statistics from each pass (as Caffe does), or from all passes of an iteration.",
 )
 @click.option(
     "--precision",
@@ -133,7 +131,7 @@ def train(
     offload: bool,
     fit: bool,
     memory: int | None,
-    batch_norm_window: str,
+    batch_norm_window: str | None,
     precision: str | None,
     compiled: bool,
     allow_nan: bool,
@@ -159,6 +157,7 @@ def train(
         raise click.UsageError("--memory says what --fit is to fit into: give both")
     if offload and not (micro_batch or fit):
         raise click.UsageError("--offload goes with --micro-batch or --fit")
+    window = None if batch_norm_window is None else batch_norm_window == "iter_size"
     with reported():
         from solver_cli import training
         from solver_cli.fit import Splitting
@@ -170,7 +169,7 @@ def train(
             keep=keep or 0,
             keep_best=keep_best,
             grow_batch=grow_batch,
-            splitting=Splitting(micro_batch or 0, recompute, batch_norm_window == "iter_size", offload),
+            splitting=Splitting(micro_batch or 0, recompute, window, offload),
             fit=fit,
             memory=memory,
             precision=precision,

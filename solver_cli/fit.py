@@ -32,13 +32,13 @@ class Splitting:
 
     `micro_batch`  the most records that run at once (0: the whole batch)
     `recompute`    make activations once more on the way back instead of keeping them
-    `window`       BatchNorm's statistics are those of all passes of an iteration
+    `window`       BatchNorm's statistics are those of all passes of an iteration (None: if they were in the snapshot's run)
     `offload`      blobs between the sections of a split net wait in the host's memory
     """
 
     micro_batch: int = 0
     recompute: bool = False
-    window: bool = False
+    window: bool | None = None
     offload: bool = False
 
     def train(self, net: Net) -> Pieces | None:
@@ -47,7 +47,7 @@ class Splitting:
         if size == batch_of(net) and not (self.recompute or self.window):
             return None
         store = torch.device("cpu") if self.offload else None
-        return Pieces(net, size, store, self.recompute, self.window)
+        return Pieces(net, size, store, self.recompute, bool(self.window))
 
     def test(self, net: Net) -> Pieces | None:
         """What runs the batches of a test net."""
@@ -76,6 +76,7 @@ class Fit:
         self.search, self._budget = search, budget
         self.splitting = splitting
         self._tests: list[Pieces | None] = []
+        self._needs: dict[Splitting, int] = {}
         self.use(self._choose(splitting) if search else splitting)
 
     @property
@@ -85,11 +86,11 @@ class Fit:
 
     def use(self, splitting: Splitting) -> None:
         """Run batches so from now on."""
-        if self.param.debug_info and splitting != Splitting():
+        pieces, tests = splitting.train(self.net), [splitting.test(net) for net in self.tests]
+        if self.param.debug_info and any([pieces, *tests]):
             raise ConfigError("debug_info shows whole blobs, which a split or recomputed batch does not keep: take one out")
-        self.splitting = splitting
-        self.passes.pieces, self.passes.window = splitting.train(self.net), splitting.window
-        self._tests = [splitting.test(net) for net in self.tests]
+        self.splitting, self._tests = splitting, tests
+        self.passes.pieces, self.passes.window = pieces, bool(splitting.window)
 
     def look(self, net: Net) -> Result:
         """The loss and the outputs of the next batch of one of the nets, without gradients."""
@@ -117,9 +118,14 @@ class Fit:
 
     def need(self, splitting: Splitting) -> int:
         """The forecast of the bytes that the run takes so, in training or in its largest test. Raises Error."""
+        if splitting not in self._needs:
+            self._needs[splitting] = self._forecast(splitting)
+        return self._needs[splitting]
+
+    def _forecast(self, splitting: Splitting) -> int:
         pieces, passes = splitting.train(self.net), self.param.iter_size if splitting.window else 1
         training = forecast(
-            self.net, self.param, run=lambda net, batch: forward_backward(net, [batch] * passes, pieces, self.passes.run)
+            self.net, self.param, run=lambda net, batches: forward_backward(net, batches * passes, pieces, self.passes.run)
         )
         totals = [training.total]
         for net in self.tests:
@@ -146,14 +152,25 @@ class Fit:
         fitting = bisect_left(range(1, len(sizes) - 1), True, key=lambda i: not fits(sizes[i]))
         return replace(splitting, micro_batch=sizes[fitting])
 
-    def _choose(self, splitting: Splitting) -> Splitting:
-        """The largest micro-batch that fits by forecast, with --recompute where none does without; logs it.
+    def _cheapest(self, splitting: Splitting, room: int) -> Splitting | None:
+        """What takes the least time of what fits: whole; whole with --recompute, if pieces would run twice; pieces; both."""
+        again = replace(splitting, recompute=True)
+        if self.need(splitting) > room and self._joins() and self.need(again) <= room:
+            return again
+        return self.largest(splitting, room) or self.largest(again, room)
 
-        Raises OutOfMemory.
-        """
+    def _joins(self) -> bool:
+        """Whether a layer joins the records of a batch."""
+        try:
+            pieces = Splitting(micro_batch=1).train(self.net)
+        except ConfigError:
+            return True  # and has weights
+        return pieces is not None and pieces.coupled
+
+    def _choose(self, splitting: Splitting) -> Splitting:
+        """The way to run that fits by forecast; logs it. Raises OutOfMemory."""
         budget = self.budget
-        room = int(budget * (1 - SPARE))
-        found = self.largest(splitting, room) or self.largest(replace(splitting, recompute=True), room)
+        found = self._cheapest(splitting, int(budget * (1 - SPARE)))
         if found is None:
             raise OutOfMemory(f"--fit: {self._shortage(replace(splitting, micro_batch=1), budget)}")
         need = self.need(found)
@@ -204,8 +221,13 @@ class Fit:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Run batches as the snapshot says, unless this run has its own options."""
-        saved = Splitting(**{key: type(getattr(Splitting, key))(value) for key, value in state.items()})
-        if self.splitting == Splitting() and not self.search and saved != self.splitting:
+        own = self.splitting
+        if self.search or replace(own, window=None) != Splitting():
+            saved = own
+        else:
+            saved = Splitting(int(state["micro_batch"]), bool(state["recompute"]), offload=bool(state["offload"]))
+        saved = replace(saved, window=bool(state["window"] if own.window is None else own.window))
+        if saved != replace(own, window=bool(own.window)):
             self.use(saved)
             log.info("solver.cpp", f"As in the snapshot's run, batches run {_words(saved, batch_of(self.net))}")
 
@@ -214,4 +236,5 @@ def _words(splitting: Splitting, batch: int) -> str:
     """`in 4 micro-batches of 16 with --recompute`"""
     size = min(splitting.micro_batch or batch, batch)
     how = "whole" if size == batch else f"in {-(-batch // size)} micro-batches of {size}"
-    return how + " with --recompute" * splitting.recompute
+    window = ", BatchNorm's statistics from all passes of an iteration" if splitting.window else ""
+    return how + " with --recompute" * splitting.recompute + window

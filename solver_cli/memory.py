@@ -22,10 +22,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import ConfigError
 from solver_cli.net import Net
+from solver_cli.passes import forward, forward_backward
 from solver_cli.plan import LARGEST
 from solver_cli.update import Update
 
-Run = Callable[[Net, Mapping[str, Tensor]], object]
+Batch = Mapping[str, Tensor]
+Train = Callable[[Net, list[Batch]], object]
+Test = Callable[[Net, Batch], object]
 
 BLOCK = 512  # bytes: what the GPU's allocator rounds up to
 CUBLAS = 32 << 20  # bytes of scratch that torch gives cuBLAS on a GPU of today
@@ -103,23 +106,7 @@ class Forecast:
 # -- what runs ------------------------------------------------------------------------------------------------------
 
 
-def forward_backward(net: Net, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """One pass of training, as the solver makes it; the output blobs."""
-    loss, blobs = net(batch)
-    outputs = {name: blob.detach() for name, blob in net.outputs_of(blobs).items()}
-    del blobs
-    if loss.requires_grad:
-        loss.backward()
-    return outputs
-
-
-@torch.no_grad()
-def forward(net: Net, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """One pass of a test; the output blobs."""
-    return net.outputs_of(net(batch)[1])
-
-
-def iterate(net: Net, param: SolverParameter, batch: Mapping[str, Tensor], run: Run, block: int = 1) -> tuple[int, int, int]:
+def iterate(net: Net, param: SolverParameter, batch: Batch, run: Train, block: int = 1) -> tuple[int, int, int]:
     """One iteration of training, from cleared gradients to the update: bytes of (gradients, history) and the peak."""
     for learned in net.learned:
         learned.blob.grad = None
@@ -128,7 +115,7 @@ def iterate(net: Net, param: SolverParameter, batch: Mapping[str, Tensor], run: 
     with tracker:
         update = Update(net, param)
         for _ in range(min(param.iter_size, 2)):  # from the second pass on, nothing but the first one's gradients is new
-            run(net, batch)
+            run(net, [batch])
         gradients = _bytes(x.blob.grad for x in net.learned if x.blob.grad is not None)
         update(0.0, 0, param.iter_size)
     return gradients, _bytes(update.history), tracker.peak
@@ -138,11 +125,11 @@ def iterate(net: Net, param: SolverParameter, batch: Mapping[str, Tensor], run: 
 
 
 def forecast(
-    net: Net, param: SolverParameter, batch: int | None = None, run: Run = forward_backward, device: str | None = None
+    net: Net, param: SolverParameter, batch: int | None = None, run: Train = forward_backward, device: str | None = None
 ) -> Forecast:
     """What training `net` by the settings of `param` takes. The net, its weights and random numbers stay as they are.
 
-    `batch`: items in the batch, None for the file's; `run`: what is done with a batch before the update; `device`: the type
+    `batch`: items in the batch, None for the file's; `run`: what is done with the batches of a pass; `device`: the type
     of the device to forecast for, None for the net's. Raises Error where the net cannot work on such a batch.
     """
     device = device or net.device.type
@@ -162,7 +149,7 @@ def forecast(
     )
 
 
-def forecast_test(net: Net, train: Net, training: Forecast, run: Run = forward, device: str | None = None) -> Forecast:
+def forecast_test(net: Net, train: Net, training: Forecast, run: Test = forward, device: str | None = None) -> Forecast:
     """What a test of `net` takes in the middle of training `train`, whose forecast is `training`.
 
     Gradients and history are there then, too. Raises Error.
@@ -190,7 +177,7 @@ def forecast_test(net: Net, train: Net, training: Forecast, run: Run = forward, 
 
 
 def largest_batch(
-    net: Net, param: SolverParameter, budget: int, run: Run = forward_backward, device: str | None = None
+    net: Net, param: SolverParameter, budget: int, run: Train = forward_backward, device: str | None = None
 ) -> int:
     """The most items a batch may have for training to fit into `budget` bytes, 0 if not even one does. Raises Error."""
     values = max((prod(shape) for shape in net.blob_shapes.values()), default=1)
@@ -258,7 +245,7 @@ def meta_batch(net: Net, batch: int | None = None) -> dict[str, Tensor]:
     return {top: torch.empty(shape, device="meta") for top, shape in shapes.items()}
 
 
-def _ahead(net: Net, batch: Mapping[str, Tensor]) -> int:
+def _ahead(net: Net, batch: Batch) -> int:
     """The bytes of the batches that data layers keep ready, and of the one that waits to join them."""
     reading = (n for n in net.nodes if n.source is not None and n.param.type not in ("MemoryData", "DummyData"))
     return sum((n.param.data_param.prefetch + 1) * _bytes(batch[top] for top in n.tops) for n in reading)

@@ -19,6 +19,10 @@ DROPOUT = 'layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" }\nla
 NORM = """layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
 layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
 layer {\n  name: "relu\""""
+BLOCK = """layer {{ name: "norm{0}" type: "BatchNorm" bottom: "c{0}" top: "n{0}" }}
+layer {{ name: "conv{0}" type: "Convolution" bottom: "n{0}" top: "c{1}"
+  convolution_param {{ num_output: 32 kernel_size: 1 }} }}
+"""
 TEST = 'test_iter: 2 test_interval: 2 test_state: { stage: "test" } display: 1\n'
 ACCURACY = 'layer { name: "acc" type: "Accuracy" bottom: "ip" bottom: "label" top: "acc" include { phase: TEST } }\n'
 WIDE = changed(NET, ("dim: 4 dim: 3 dim: 8 dim: 8", "dim: 64 dim: 3 dim: 48 dim: 48"), ("dim: 4 }", "dim: 64 }"),
@@ -89,6 +93,13 @@ def test_batch_norm_over_the_window_is_that_of_one_large_batch(folder: Path) -> 
     _, found = train_with("--batch-norm-window", "iter_size")
     assert_equal(found[:2], wanted[:2], 2e-5)
     assert_equal(found[5:], wanted[5:], 2e-5)
+    again = "--snapshot", "snap_iter_1.solverstate"
+    train_with("--batch-norm-window", "iter_size", "--set", "max_iter=1")
+    done, resumed = train_with(*again, "--recompute")
+    assert all(np.array_equal(a, b) for a, b in zip(resumed, found, strict=True))
+    assert any("as in the snapshot's run" in line.lower() and "from all passes of an iteration" in line for line in done.log)
+    done, other = train_with(*again, "--batch-norm-window", "pass")
+    assert not any("s run, batches" in line for line in done.log)
     done, other = train_with()
     assert any(np.abs(a - b).max() > 1e-4 for a, b in zip(other[5:], wanted[5:], strict=True))
     assert any("BatchNorm" in line and "--batch-norm-window iter_size" in line for line in done.log)
@@ -104,6 +115,17 @@ def test_fit_chooses_by_forecast(folder: Path) -> None:
     assert_equal(found, wanted, 2e-5)
     done, _ = train_with("--fit", "--memory", "4G")
     assert any("run whole" in line for line in done.log)
+
+
+def test_fit_recomputes_before_it_splits_a_net_with_batch_norm(folder: Path) -> None:
+    blocks = "".join(BLOCK.format(i, i + 1) for i in range(4)) + 'layer {\n  name: "relu"\n  type: "ReLU"\n  bottom: "c4"'
+    first = 'top: "conv"\n  convolution'
+    relu = 'layer {\n  name: "relu"\n  type: "ReLU"\n  bottom: "conv"'
+    write(folder, changed(WIDE, (first, first.replace("conv", "c0", 1)), (relu, blocks)), SOLVER)
+    _, wanted = train_with()
+    done, found = train_with("--fit", "--memory", "160M")
+    assert any("run whole with --recompute" in line for line in done.log)
+    assert all(np.array_equal(a, b) for a, b in zip(found, wanted, strict=True))
 
 
 def test_a_snapshot_remembers_how_batches_ran(folder: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 from solver_cli import Net, Solver, memory
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import ConfigError
+from solver_cli.passes import forward_backward
 from solver_cli.update_rules import RULES
 
 INPUT = """
@@ -62,7 +63,7 @@ def settings(**fields: Any) -> SolverParameter:
 def real(net: Net, param: SolverParameter, batch: int | None = None) -> int:
     """The peak of one real iteration."""
     inputs = {name: torch.zeros(x.shape) for name, x in memory.meta_batch(net, batch).items()}
-    return memory.iterate(net, param, inputs, memory.forward_backward)[2]
+    return memory.iterate(net, param, inputs, forward_backward)[2]
 
 
 def own(forecast: memory.Forecast) -> int:
@@ -233,9 +234,10 @@ def test_forecast_of_blobs_that_are_shared_in_another_shape() -> None:
 def test_forecast_of_another_way_to_run() -> None:
     """Pieces of half a batch, one after the other, as a run that is given."""
 
-    def halves(net: Net, batch: Mapping[str, Tensor]) -> None:
+    def halves(net: Net, batches: list[Mapping[str, Tensor]]) -> None:
+        (batch,) = batches
         for part in zip(*(x.chunk(2) for x in batch.values()), strict=True):
-            memory.forward_backward(net, dict(zip(batch, part, strict=True)))
+            forward_backward(net, [dict(zip(batch, part, strict=True))])
 
     net = Net.from_text(DROPOUT, seed=1)
     whole, half = memory.forecast(net, settings(), 64), memory.forecast(net, settings(), 64, run=halves)
