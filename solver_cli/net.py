@@ -162,13 +162,15 @@ class Net(nn.Module):
         if self.device.type == "meta":
             return nn.Parameter(torch.empty_like(meta))
         try:
-            blob = torch.zeros(meta.shape)
+            blob = torch.empty(meta.shape)
             if index < len(node.param.blobs):
                 blob.copy_(torch.from_numpy(_array(node.param.blobs[index])).reshape(meta.shape))
             elif filler := getattr(meta, "filler", None):
                 fill(blob, filler, self.generator)
             elif (initial := getattr(meta, "initial", None)) is not None:
                 blob.copy_(initial)
+            else:
+                blob.zero_()
         except ConfigError as error:
             raise node.spec.locate(error) from None
         except RuntimeError as error:

@@ -191,7 +191,7 @@ class Planner:
                     node.module.train(training)
                     blobs = dict(node.module.named_parameters())
                     node.blob_names, node.blob_shapes = tuple(blobs), tuple(tuple(b.shape) for b in blobs.values())
-                node.shapes = infer_shapes(node, bottoms)
+                node.shapes = bottoms if kind.same_shape else infer_shapes(node, bottoms)
 
     def _finish(self, node: Node) -> None:
         for what, shapes in (("top", node.shapes), ("learned blob", node.blob_shapes)):

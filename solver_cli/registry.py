@@ -37,6 +37,7 @@ class LayerType:
     loss: bool = False  # the first top has loss_weight 1 unless told; missing tops are made up
     source: bool = False
     in_place: bool = True  # whether a top may have its bottom's name
+    same_shape: bool = False  # the top always has the bottom's shape: quicker to know than to find out
     no_gradient: tuple[int, ...] = ()  # bottoms for which Caffe's backward pass stops; -1 is the last one
     spared: tuple[int, ...] = ()  # those of them that force_backward leaves alone
 
@@ -60,6 +61,7 @@ def layer(
     tops: Count = 1,
     loss: bool = False,
     in_place: bool = True,
+    same_shape: bool = False,
     no_gradient: tuple[int, ...] = (),
     spared: tuple[int, ...] = (),
 ) -> Callable[[Any], Any]:
@@ -69,7 +71,8 @@ def layer(
     `bottoms`, `tops`: how many, a number or (least, most), most None for any; tops SAME: one for each bottom.
     The others: see LayerType.
     """
-    kind: dict[str, Any] = {"loss": loss, "in_place": in_place, "no_gradient": no_gradient, "spared": spared}
+    kind: dict[str, Any] = {"loss": loss, "in_place": in_place, "same_shape": same_shape}
+    kind |= {"no_gradient": no_gradient, "spared": spared}
     return lambda build: _register(name, build, param, bottoms, tops, **kind)
 
 

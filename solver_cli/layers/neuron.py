@@ -154,7 +154,7 @@ class _Power(torch.autograd.Function):
         return grad * (ctx.power * (top / x)), None
 
 
-@layer("ReLU")
+@layer("ReLU", same_shape=True)
 def relu(x: Tensor, *, negative_slope: float) -> Tensor:
     """top = max(bottom, 0) + negative_slope * min(bottom, 0), with derivative negative_slope at 0"""
     return F.leaky_relu(x, negative_slope) if negative_slope else F.relu(x)
