@@ -11,7 +11,6 @@ import torch
 
 from solver_cli.net import Net
 from solver_cli.plan import Learned, Node
-from solver_cli.records import batch_norm
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of <malloc.h>
 
@@ -40,11 +39,9 @@ def keep_memory() -> Iterator[None]:
 def lay_out(net: Net) -> None:
     """Store a CPU's weights of 2-D convolutions with their channels last, and so all blobs behind them.
 
-    Shapes and values stay. oneDNN's convolutions and torch's pooling are the faster for it, nets by 5 to 80 %. Not where
-    BatchNorm takes statistics from the batch: with the channels last torch adds them up number by number in float32, which
-    is off by 1e-5, a hundred times as much as Caffe is.
+    Shapes and values stay. oneDNN's convolutions and torch's pooling are the faster for it, nets by 5 to 80 %.
     """
-    if net.device.type != "cpu" or any(batch_norm(node) for node in net.nodes):
+    if net.device.type != "cpu":
         return
     for learned in net.learned:
         if learned.blob.dim() == 4 and all(_takes(node, learned) for node in net.nodes):

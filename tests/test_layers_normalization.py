@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from one_layer import OneLayer, normal
 
 from solver_cli.errors import ConfigError
+from solver_cli.layers.normalization import OverBatch, moments
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 9])
@@ -112,6 +113,47 @@ def test_batch_norm_statistics_start_at_0_and_are_not_learned():
     layer = OneLayer('type: "BatchNorm"', (2, 3))
     assert [blob.tolist() for blob in layer.params] == [[0] * 3, [0] * 3, [0]]
     assert not any(blob.requires_grad for blob in layer.params)
+
+
+MANY = [(2, 3, 131, 127), (4100, 2), (3, 5, 7, 11, 13), (1, 4, 1, 4099)]
+
+
+def channels_last(x):
+    """The same values with the channels last in memory."""
+    return x.movedim(1, -1).contiguous().movedim(-1, 1)
+
+
+@pytest.mark.parametrize("shape", MANY)
+def test_batch_norm_of_many_values_is_as_accurate_with_the_channels_last(shape):
+    """Sums of so many float32 numbers one by one would be off by 1e-5."""
+    layer = OneLayer('type: "BatchNorm"', shape)
+    layer.net.float()
+    x = channels_last(normal(*shape).detach().float() + 1).requires_grad_()
+    exact = x.detach().double().requires_grad_()
+    assert x.movedim(1, -1).is_contiguous()
+    weights = torch.linspace(0, 2, x.numel()).view(shape)
+    top = layer(x)
+    (top * weights).sum().backward()
+    expected = F.batch_norm(exact, None, None, training=True)
+    (expected * weights).sum().backward()
+    for stored, wanted in zip(layer.params, statistics(exact), strict=False):
+        torch.testing.assert_close(stored.double(), wanted, rtol=5e-7, atol=0)
+    torch.testing.assert_close(top.double(), expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(x.grad.double(), exact.grad, rtol=1e-5, atol=1e-6)
+    assert x.grad.stride() == x.stride()
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_the_gradients_of_batch_norm_with_the_channels_last(learned):
+    x = channels_last(normal(3, 2, 4, 5).detach()).requires_grad_()
+    scale, bias = (normal(2, seed=1), normal(2, seed=2)) if learned else (None, None)
+
+    def over_batch(x, scale, bias):
+        return OverBatch.apply(x, *moments(x.detach()), scale, bias, 0.1)
+
+    torch.testing.assert_close(over_batch(x, scale, bias), F.batch_norm(x, None, None, scale, bias, True, eps=0.1))
+    plain = lambda *given: over_batch(*given, *(None,) * (3 - len(given)))  # noqa: E731
+    assert torch.autograd.gradcheck(plain, [x, scale, bias] if learned else [x])
 
 
 def test_batch_norm_refuses_one_axis():
