@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
 
 from solver_cli.caffe_pb2 import BlobProto, TransformationParameter
+from solver_cli.data.crops import mirrored
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import random_words
 from solver_cli.data.transform import Transform
@@ -77,9 +79,58 @@ def test_mean_values_are_one_or_one_a_channel() -> None:
 def test_large_pictures_are_made_by_several_threads_alike() -> None:
     large = list(RNG.integers(0, 256, (5, 3, 90, 100), np.uint8))
     rule = transform("crop_size: 64 mirror: true", training=True)
-    corners, flips = rule._draw(large, (3, 64, 64), 9)
-    for out, picture, (top, left), flip in zip(run(rule, large, 9), large, corners, flips, strict=True):
+    rows = rule._draw(large, (3, 64, 64), 9)
+    for out, picture, (top, left, flip) in zip(run(rule, large, 9), large, rows, strict=True):
         np.testing.assert_array_equal(out, picture[:, top : top + 64, left : left + 64][..., :: -1 if flip else 1])
+
+
+@pytest.mark.parametrize("kind", ["planar", "interleaved", "floats", "mixed", "sizes"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mean_file: "{mean}" mirror: true',
+        'mean_file: "{mean}" mirror: true crop_size: 5',
+        "mean_value: 1 mean_value: 2.5 mean_value: 7 mirror: true",
+        "crop_size: 6",
+        "",
+    ],
+)
+def test_what_is_done_on_a_device_comes_out_the_same_bit_by_bit(mean_file: Path, text: str, kind: str) -> None:
+    rule = transform(text.format(mean=mean_file) + " scale: 0.3", training=True)
+    pictures = {
+        "planar": PICTURES,
+        "interleaved": [np.ascontiguousarray(p.transpose(1, 2, 0)).transpose(2, 0, 1) for p in PICTURES],
+        "floats": PICTURES / np.float32(3),
+        "sizes": [p[:, i % 2 :, i % 3 :] for i, p in enumerate(PICTURES)] if text == "crop_size: 6" else PICTURES,
+        "mixed": [PICTURES[0], *(PICTURES[1:] / np.float32(3))],
+    }[kind]
+    here = run(rule, pictures, 5)
+    rule.device = torch.device("cpu")
+    there = run(rule, pictures, 5)
+    assert there.flags.c_contiguous and here.tobytes() == there.tobytes()
+
+
+@pytest.mark.parametrize("width", [1, 7, 8, 19])
+@pytest.mark.parametrize("number", [np.uint8, np.float32])
+def test_mirror_images_of_any_width(width: int, number: Any) -> None:
+    pixels = RNG.integers(0, 256, (2, 3, 4, width)).astype(number)
+    np.testing.assert_array_equal(mirrored(pixels), pixels[..., ::-1])
+
+
+def test_threads_give_results_in_order_and_the_first_error() -> None:
+    pool = Pool()
+    assert pool.map(lambda a, b: a * b, range(100), range(100)) == [i * i for i in range(100)]
+    assert pool.map(abs, []) == []
+
+    def fails(i: int) -> int:
+        if i in (31, 32, 33):
+            raise DataError(f"item {i}")
+        return i
+
+    for _ in range(20):
+        with pytest.raises(DataError, match="item 31"):
+            pool.map(fails, range(100))
+    pool.close()
 
 
 @given(st.integers(0, 2**63 - 1), st.integers(0, 10**9), st.integers(1, 50), st.integers(0, 49))

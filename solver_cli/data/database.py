@@ -9,10 +9,12 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import lmdb
+import numpy as np
 import torch
 from numpy.random import Generator
 from torch import Tensor
@@ -32,7 +34,8 @@ IDLE = (
     *("threads", "parser_threads", "cache"),  # NVCaffe's, for speed only
 )
 
-Record = tuple[bytes, bytes]
+Value = bytes | memoryview
+Record = tuple[bytes, Value]
 TABLES = (".ldb", ".sst")  # of a LevelDB
 
 
@@ -40,7 +43,7 @@ class Database(Protocol):
     """A folder of records in the order of their keys, open to any number of readers at once."""
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        """(key, value) of every record from the key `start` on. Raises DataError."""
+        """(key, value) of every record from the key `start` on; values last as long as the database. Raises DataError."""
         ...
 
     def check(self) -> None:
@@ -84,9 +87,10 @@ class Lmdb:
     def records(self, start: bytes = b"") -> Iterator[Record]:
         self.check()
         try:
-            with self._env.begin() as transaction, transaction.cursor() as cursor:
+            with self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
                 if cursor.set_range(start) if start else cursor.first():
-                    yield from cursor
+                    for key, value in cursor:  # the values are parts of the map of the file
+                        yield bytes(key), value
         except lmdb.Error as error:
             raise DataError(f"{self._path}: the LMDB is damaged: {error}", field=f"{FIELD}.source") from None
 
@@ -204,19 +208,19 @@ class Data:
         self._labels = len(layer.top) > 1
         self._path = check_source(param, FIELD)
         self._database = open_database(param.backend, self._path)
-        self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
+        self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
-        floats = self._transform.resize is not None
-        self._datums = Datums(self._transform.force, f"{FIELD}.source", self._pool, floats)
+        floats = self.transform.resize is not None
+        self._datums = Datums(self.transform.force, f"{FIELD}.source", self._pool, floats)
         self._number = 0  # of the record to come, counted through all rounds
         self._seek(b"")
         key, value = self._record
         datum = self._datums.parse(value, self._name(key))
-        shape = self._transform.shape(self._name(key), self._datums.picture(datum, self._name(key)).shape)
+        shape = self.transform.shape(self._name(key), self._datums.picture(datum, self._name(key)).shape)
         self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)][: 1 + self._labels]
         say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
         if not datum.encoded:
-            self._transform.warn_raw()
+            self.transform.warn_raw()
 
     @property
     def records(self) -> int:
@@ -225,14 +229,14 @@ class Data:
     def next_batch(self) -> tuple[Tensor, ...]:
         first = self._number
         self._database.check()
-        records = [self._take() for _ in range(self._batch_size)]
+        records = self._take(self._batch_size)
 
         def name(i: int) -> str:
             return self._name(records[i][0])
 
         pictures, labels = self._datums.read([value for _, value in records], name)
-        data = self._transform(pictures, first, name, self._pool)
-        return (data, torch.tensor(labels, dtype=torch.float32)) if self._labels else (data,)
+        data = self.transform(pictures, first, name, self._pool)
+        return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
 
     def _name(self, key: bytes) -> str:
         return f"record '{key.decode(errors='backslashreplace')}' of {self._path}"
@@ -244,25 +248,24 @@ class Data:
             raise DataError(f"{self._path}: cannot go on at record {key!r}: the database has none (is it another one?)")
         self._record: Record = record
 
-    def _take(self) -> Record:
-        """The record to come; then step on, and at the end back to the first one."""
-        record = self._record
-        self._number += 1
-        following = next(self._records, None)
-        if following is None:
+    def _take(self, count: int) -> list[Record]:
+        """The `count` records to come, after the last one the first; then stand before the one that follows them."""
+        records = [self._record, *islice(self._records, count)]
+        while len(records) <= count:
             say("Restarting data prefetching from start.", "data_layer.cpp:73")
             self._seek(b"")
-        else:
-            self._record = following
-        return record
+            records += [self._record, *islice(self._records, count - len(records))]
+        self._record = records.pop()
+        self._number += count
+        return records
 
     def state_dict(self) -> dict[str, Any]:
-        return {"key": self._record[0], "number": self._number, "seed": self._transform.seed}
+        return {"key": self._record[0], "number": self._number, "seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._seek(state_field(state, "key", bytes))
         self._number = state_field(state, "number")
-        self._transform.seed = state_field(state, "seed")
+        self.transform.seed = state_field(state, "seed")
 
     def close(self) -> None:
         self._pool.close()

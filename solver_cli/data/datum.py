@@ -9,11 +9,14 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from solver_cli.caffe_pb2 import Datum
+from solver_cli.data.crops import Picture
 from solver_cli.data.image import decode
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by
-from solver_cli.data.transform import THREADED, Picture
+from solver_cli.data.transform import THREADED
 from solver_cli.errors import DataError
+
+Value = bytes | memoryview
 
 
 class Datums:
@@ -29,9 +32,9 @@ class Datums:
         self._pool = pool
         self._layout: Layout | None = None
 
-    def read(self, values: list[bytes], name: Callable[[int], str]) -> tuple[Sequence[Picture] | Picture, list[int]]:
+    def read(self, values: list[Value], name: Callable[[int], str]) -> tuple[Sequence[Picture] | Picture, list[int]]:
         """The pictures (one array if they are small and alike) and labels; `name` gives what errors call each record."""
-        if self._layout is None or not values[0].startswith(self._layout.head):
+        if self._layout is None or not self._layout.fits(values[0]):
             self._layout = layout_of(values[0])
         if self._layout and not self._floats and (labels := self._layout.read_labels(values)) is not None:
             return self._layout.pictures(values), labels
@@ -39,10 +42,10 @@ class Datums:
         run = self._pool.map if any(datum.encoded for datum in datums) else map
         return list(run(self.picture, datums, map(name, range(len(datums))))), [datum.label for datum in datums]
 
-    def parse(self, value: bytes, name: str) -> Datum:
+    def parse(self, value: Value, name: str) -> Datum:
         """The Datum in `value`. Raises DataError."""
         try:
-            return Datum.FromString(value)
+            return Datum.FromString(bytes(value))
         except DecodeError:
             raise DataError(f"{name} is not a Datum ({len(value)} bytes)", field=self._field) from None
 
@@ -70,23 +73,27 @@ class Layout:
         self._size = prod(shape)
         self._labels: dict[bytes, int] = {}  # of each tail that came along
 
-    def read_labels(self, values: list[bytes]) -> list[int] | None:
+    def fits(self, value: Value) -> bool:
+        """Whether a value begins as this layout does."""
+        return value[: len(self.head)] == self.head
+
+    def read_labels(self, values: list[Value]) -> list[int] | None:
         """The labels, or None if a value is of another layout."""
         end = len(self.head) + self._size
         labels = []
         for value in values:
-            if len(value) < end or not value.startswith(self.head):
+            if len(value) < end or not self.fits(value):
                 return None
-            tail = value[end:]
+            tail = bytes(value[end:])
             label = self._labels.get(tail)
             if label is None:
                 if (other := layout_of(value)) is None or other.head != self.head:
                     return None
-                label = self._labels[tail] = Datum.FromString(value).label
+                label = self._labels[tail] = Datum.FromString(bytes(value)).label
             labels.append(label)
         return labels
 
-    def pictures(self, values: list[bytes]) -> Sequence[Picture] | Picture:
+    def pictures(self, values: list[Value]) -> Sequence[Picture] | Picture:
         """The pixels of values that `read_labels` accepted."""
         start, size = len(self.head), self._size
         if size >= THREADED:
@@ -95,15 +102,16 @@ class Layout:
         return np.frombuffer(pixels, np.uint8).reshape(len(values), *self._shape)
 
 
-def layout_of(value: bytes) -> Layout | None:
+def layout_of(value: Value) -> Layout | None:
     """The layout of a raw Datum of bytes, None for any other value."""
+    whole = bytes(value)
     try:
-        datum = Datum.FromString(value)
+        datum = Datum.FromString(whole)
     except DecodeError:
         return None
     shape, data = (datum.channels, datum.height, datum.width), datum.data
     if datum.encoded or min(shape) < 1 or len(data) != prod(shape):
         return None
     field = Datum(data=data).SerializeToString()
-    start = value.find(field)
-    return Layout(value[: start + len(field) - len(data)], shape) if start >= 0 else None
+    start = whole.find(field)
+    return Layout(whole[: start + len(field) - len(data)], shape) if start >= 0 else None

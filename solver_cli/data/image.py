@@ -17,6 +17,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
+from solver_cli.data.crops import Picture
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
     check_batch_size,
@@ -29,7 +30,7 @@ from solver_cli.data.source import (
     shuffled,
     state_field,
 )
-from solver_cli.data.transform import Picture, Transform
+from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
@@ -95,7 +96,7 @@ class ImageData:
         opencv()
         self._param = param
         self._batch_size = check_batch_size(param, FIELD)
-        self._transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
+        self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._lines = read_list(check_source(param, FIELD))
         self._seed = draw_seed(generator)
         if param.shuffle:
@@ -105,7 +106,7 @@ class ImageData:
         self._order = (-1, range(len(self._lines)))
         self._pool = Pool()
         name, _ = self._line(self._record)
-        shape = self._transform.shape(f"picture '{name}'", self._read(name).shape)
+        shape = self.transform.shape(f"picture '{name}'", self._read(name).shape)
         self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)]
         say(f"output data size: {','.join(map(str, self.shapes[0]))}", "image_data_layer.cpp:90")
 
@@ -144,18 +145,18 @@ class ImageData:
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         lines = [self._line(self._record + i) for i in range(self._batch_size)]
-        pictures = list(self._pool.map(self._read, [name for name, _ in lines]))
-        data = self._transform(pictures, self._record, lambda i: f"picture '{lines[i][0]}'", self._pool)
+        pictures = self._pool.map(self._read, [name for name, _ in lines])
+        data = self.transform(pictures, self._record, lambda i: f"picture '{lines[i][0]}'", self._pool)
         self._record += self._batch_size
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"record": self._record, "seed": self._seed, "transform_seed": self._transform.seed}
+        return {"record": self._record, "seed": self._seed, "transform_seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._record = state_field(state, "record")
         self._seed = state_field(state, "seed")
-        self._transform.seed = state_field(state, "transform_seed")
+        self.transform.seed = state_field(state, "transform_seed")
         self._order = (-1, range(len(self._lines)))
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from collections import deque
 from collections.abc import Callable
+from contextlib import nullcontext
 from threading import Condition, Thread
 from typing import Any
 
@@ -28,7 +29,7 @@ class Interrupted(Exception):
 class Prefetcher:
     """A Source whose batches a thread keeps ready, up to `depth` of them; the same batches in the same order.
 
-    With a GPU as `device` they are sent there ahead of need, on a stream of their own.
+    With a GPU as `device` they are sent there ahead of need, on a stream of their own, and transformed there.
 
     The thread starts with the first batch that is asked for. An error of the source is raised where its batch would have
     come, and again at every call after. Whoever uses a Prefetcher leaves its source alone. A thread that is stuck in its
@@ -48,6 +49,8 @@ class Prefetcher:
         self._source = source
         self._depth = depth
         self._device = device if device is not None and device.type == "cuda" else None
+        if self._device is not None and (transform := getattr(source, "transform", None)):
+            transform.device = self._device
         self._state = source.state_dict()
         self._interrupted = interrupted
         self._closed = False
@@ -135,11 +138,11 @@ def _fill(source: Source, ready: _Ready, device: torch.device | None) -> None:
         stream = torch.cuda.Stream(device) if device is not None else None  # type: ignore[no-untyped-call]
         wanted = True
         while wanted:
-            batch, sent = source.next_batch(), None
-            if stream is not None:
-                with torch.cuda.stream(stream):
-                    batch = tuple(top.pin_memory().to(device, non_blocking=True) for top in batch)
-                    sent = stream.record_event()
+            with torch.cuda.stream(stream) if stream is not None else nullcontext():
+                batch = source.next_batch()
+                if device is not None:
+                    batch = tuple(x if x.is_cuda else x.pin_memory().to(device, non_blocking=True) for x in batch)
+                sent = stream.record_event() if stream is not None else None
             wanted = ready.put((batch, source.state_dict(), sent))
     except Exception as error:
         ready.put(error)

@@ -22,7 +22,8 @@ class Source(Protocol):
     """A data layer: reader position, transform, batch. Never an nn.Module.
 
     `shapes`: the shape of each top, known once it is built (it peeks at the first record, as Caffe does). `records`, where
-    there is such a number: how many records one round through the data has.
+    there is such a number: how many records one round through the data has. `transform`, where there is one: what makes the
+    batch out of pictures, and may be told to do so on a GPU.
     Building and reading raise ConfigError and DataError.
     """
 
@@ -31,7 +32,7 @@ class Source(Protocol):
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None: ...
 
     def next_batch(self) -> tuple[Tensor, ...]:
-        """The next batch: a fresh float32 CPU tensor for each top."""
+        """The next batch: a fresh float32 tensor for each top, on the CPU unless `transform` was told otherwise."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,11 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import TransformationParameter
 from solver_cli.data import resize
+from solver_cli.data.crops import Picture, Rows, cut, sent
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, say
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.formats import blobproto
-
-Picture = NDArray[Any]  # [channels, height, width], uint8 or float32
 
 FIELDS = (
     *("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray"),
@@ -26,6 +26,7 @@ FIELDS = (
 )
 IDLE = ("use_gpu_transform", "forward_packing")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
+CACHED = 1 << 18  # numbers that are worked on at once: their floats stay in a processor's cache
 
 
 class Transform:
@@ -34,6 +35,9 @@ class Transform:
     The crop is random in training and central otherwise; mirroring and resizing are random in both. What is drawn for a
     record hangs on `seed` and the record's number alone. `field` is named in errors about the pictures. A mean file has the
     size of the pictures; if they are resized, its centre is subtracted.
+
+    `device`: a GPU that batches are for, once it is set. The crops go there as they are, bytes as a rule, on the current
+    stream; mirroring and arithmetic are done there for the whole batch at once.
     """
 
     def __init__(self, param: TransformationParameter, training: bool, generator: Generator, field: str) -> None:
@@ -48,9 +52,11 @@ class Transform:
         self._random_crop = training and self.crop > 0
         self._scale = np.float32(param.scale)
         self._values = np.array(param.mean_value, np.float32).reshape(-1, 1, 1) if param.mean_value else None
-        self._mean = read_mean(param)
-        if self._mean is not None:
-            self._flipped_mean = np.ascontiguousarray(self._mean[..., ::-1])
+        mean = read_mean(param)
+        # with a mirror image of it: numpy is slow from right to left
+        self._means = None if mean is None else np.stack([mean, mean[..., ::-1]])
+        self._sent_means: Tensor | None = None
+        self.device: torch.device | None = None
         self._field = field
 
     def warn_raw(self) -> None:
@@ -81,8 +87,8 @@ class Transform:
                 f"{len(self._values)} mean values for {name} of {channels} channels: give one, or one for each channel",
                 field="transform_param.mean_value",
             )
-        if self._mean is not None:
-            self._check_mean(self._mean.shape, name, out if self.resize else shape)
+        if self._means is not None:
+            self._check_mean(self._means.shape[1:], name, out if self.resize else shape)
         return out
 
     def _check_mean(self, mean: tuple[int, ...], name: str, shape: tuple[int, ...]) -> None:
@@ -99,19 +105,20 @@ class Transform:
         """
         if self.resize:
             words = random_words(self.seed ^ 1 << 62, first, len(pictures), resize.WORDS)
-            pictures = list(pool.map(self.resize, pictures, words))
+            pictures = pool.map(self.resize, pictures, words)
         shape = self._cut(name(0), pictures[0].shape)
         if not isinstance(pictures, np.ndarray):
             for i, picture in enumerate(pictures):
                 self._check_equal(i, picture, shape, name)
+        rows = self._draw(pictures, shape, first)
+        run = pool.map if pictures[0].size >= THREADED else map
+        if self.device is not None:
+            return self._finish(sent(pictures, rows, shape, self.device, run), rows)
         batch = np.empty((len(pictures), *shape), np.float32)
-        corners, flips = self._draw(pictures, shape, first)
-        if isinstance(pictures, np.ndarray) and not flips.any() and (corners == corners[0]).all():
-            self._put(batch, pictures, corners[0], False)
-        else:
-            run = pool.map if pictures[0].size >= THREADED else map
-            for _ in run(self._put, batch, pictures, corners, flips):
-                pass
+        step = max(1, CACHED // prod(shape))
+        parts = [slice(start, start + step) for start in range(0, len(pictures), step)]
+        for _ in run(lambda part: self._put(batch[part], pictures[part], rows[part]), parts):
+            pass
         return torch.from_numpy(batch)
 
     def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
@@ -129,36 +136,56 @@ class Transform:
                 field=self._field,
             )
 
-    def _draw(
-        self, pictures: Sequence[Picture] | Picture, shape: tuple[int, ...], first: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        """Where each picture is cut, [N, (top, left)], and whether it is mirrored, [N]."""
-        count = len(pictures)
-        words = random_words(self.seed, first, count, 3)
-        flips = (words[:, 2] % np.uint64(2)).astype(bool) if self._mirror else np.zeros(count, bool)
-        if not self.crop:
-            return np.zeros((count, 2), np.int64), flips
-        space = np.array([picture.shape[1:] for picture in pictures]) - self.crop
-        drawn = words[:, :2] % (space + 1).astype(np.uint64)
-        return (drawn if self._random_crop else space // 2).astype(np.int64), flips
+    def _draw(self, pictures: Sequence[Picture] | Picture, shape: tuple[int, ...], first: int) -> Rows:
+        """Where each picture is cut and whether it is mirrored: a row (top, left, flip) for each."""
+        rows = random_words(self.seed, first, len(pictures), 3)
+        if self.crop:
+            space = np.array([picture.shape[1:] for picture in pictures]) - self.crop
+            rows[:, :2] = rows[:, :2] % (space + 1).astype(np.uint64) if self._random_crop else space // 2
+        else:
+            rows[:, :2] = 0
+        rows[:, 2] = rows[:, 2] % np.uint64(2) if self._mirror else 0
+        return rows.astype(np.int64)
 
-    def _put(self, out: Picture, picture: Picture, corner: NDArray[np.int64], flip: bool) -> None:
-        """out = (picture - mean) * scale, cut at `corner`, mirrored or not: of one picture or of a whole array."""
-        top, left = corner
-        cut = (..., slice(top, top + out.shape[-2]), slice(left, left + out.shape[-1]))
-        aspect = (..., slice(None, None, -1 if flip else 1))
-        out[...] = np.ascontiguousarray(picture[cut][aspect])  # faster than subtracting from bytes
+    def _put(self, out: Picture, pictures: Sequence[Picture] | Picture, rows: Rows) -> None:
+        """out = (pictures - mean) * scale, cut and mirrored as `rows` say."""
+        out[...] = cut(pictures, rows, out.shape)  # faster than subtracting from bytes
         if self._values is not None:
             np.subtract(out, self._values, out=out)
-        elif self._mean is not None:
-            if self.resize:
-                top, left = (np.array(self._mean.shape[1:]) - out.shape[1:]) // 2
-            mean = self._mean
-            if flip:  # a mirror image of it is kept: numpy is slow from right to left
-                mean, left = self._flipped_mean, mean.shape[2] - left - out.shape[-1]
-            np.subtract(out, mean[:, top : top + out.shape[-2], left : left + out.shape[-1]], out=out)
+        elif self._means is not None:
+            places = self._places(rows, out.shape)
+            alike = (places == places[0]).all()
+            for part, (top, left, flip) in [(out, places[0])] if alike else zip(out, places, strict=True):
+                mean = self._means[flip, :, top : top + out.shape[2], left : left + out.shape[3]]
+                np.subtract(part, mean, out=part)
         if self._scale != 1:
             np.multiply(out, self._scale, out=out)
+
+    def _finish(self, pixels: Tensor, rows: Rows) -> Tensor:
+        """(pixels - mean) * scale of a batch of crops on its device, mirrored as `rows` say."""
+
+        def there(array: NDArray[Any]) -> Tensor:
+            return torch.from_numpy(array).to(pixels.device, non_blocking=True)
+
+        if self._mirror:
+            pixels = torch.where(there(rows[:, 2] > 0).view(-1, 1, 1, 1), pixels.flip(3), pixels)
+        batch = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+        if self._values is not None:
+            batch -= there(self._values)
+        elif self._means is not None:
+            if self._sent_means is None:
+                self._sent_means = there(self._means)
+            top, left, flip = there(self._places(rows, pixels.shape)).unbind(1)
+            batch -= self._sent_means.unfold(2, batch.shape[2], 1).unfold(3, batch.shape[3], 1)[flip, :, top, left]
+        return batch.mul_(float(self._scale)) if self._scale != 1 else batch
+
+    def _places(self, rows: Rows, shape: tuple[int, ...]) -> Rows:
+        """Where in the mean, or in its mirror image, the part lies that is subtracted from each crop: (top, left, flip)."""
+        assert self._means is not None
+        (height, width), places = self._means.shape[2:], rows.copy()
+        if self.resize:
+            places[:, :2] = (height - shape[2]) // 2, (width - shape[3]) // 2
+        return np.where(rows[:, 2:] > 0, [0, width - shape[3], 0] + places * [1, -1, 1], places)
 
 
 def read_mean(param: TransformationParameter) -> NDArray[np.float32] | None:

@@ -13,6 +13,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.data.crops import Picture
 from solver_cli.data.image import decode, opencv, planes, read_file
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
@@ -25,7 +26,7 @@ from solver_cli.data.source import (
     say,
     state_field,
 )
-from solver_cli.data.transform import IDLE, Picture, read_mean
+from solver_cli.data.transform import IDLE, read_mean
 from solver_cli.errors import ConfigError, DataError, nearest
 from solver_cli.registry import source
 
@@ -153,7 +154,7 @@ class WindowData:
         kinds = [self._background] * (self._batch_size - objects) + [self._objects] * objects
         windows = [kind[int(word) % len(kind)] for kind, word in zip(kinds, words[:, 0], strict=True)]
         mirrored = [self._mirror and bool(word & np.uint64(1)) for word in words[:, 1]]
-        data = torch.stack(list(self._pool.map(self._window, windows, mirrored)))
+        data = torch.stack(self._pool.map(self._window, windows, mirrored))
         self._record += self._batch_size
         labels = [0 if kind is self._background else w.label for kind, w in zip(kinds, windows, strict=True)]
         return data, torch.tensor(labels, dtype=torch.float32)
