@@ -230,16 +230,17 @@ class Net(nn.Module):
         loss = torch.zeros((), device=self.device)
         node: Node | None = None
         bottoms: list[Tensor] = []
+        observer = self.observer
         try:
             for node in nodes:
                 if node.run is None:
-                    if self.observer:
-                        self.observer(node, [], tuple(blobs[name] for name in node.tops))
+                    if observer:
+                        observer(node, [], tuple(blobs[name] for name in node.tops))
                     continue
                 bottoms = [blobs[name] if keep else blobs.pop(name) for name in node.bottoms]
                 if node.propagates:
                     bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.propagates, strict=True)]
-                run = node.run if self.observer or node.quick is None else node.quick
+                run = node.run if observer or node.quick is None else node.quick
                 tops = as_tuple(run(*bottoms))
                 for name, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):
                     if name:
@@ -247,8 +248,8 @@ class Net(nn.Module):
                     if weight:
                         part = weight * shares[node] if shares and node in shares else weight
                         loss = loss + (part * top if top.dim() == 0 else part * top.sum())
-                if self.observer:
-                    self.observer(node, bottoms, tops)
+                if observer:
+                    observer(node, bottoms, tops)
                 del tops
                 bottoms = []  # the next layer's work needs their memory
         except Error as error:

@@ -190,7 +190,8 @@ def crop(x: Tensor, reference: Tensor, *, axis: int, offset: tuple[int, ...]) ->
                 f"(bottoms {shape_of(x)}, {shape_of(reference)})",
                 field="crop_param.offset",
             )
-        x = x.narrow(i, skip, reference.shape[i])
+        if x.shape[i] != reference.shape[i]:  # else the way back would fill a blob with zeros and copy into it
+            x = x.narrow(i, skip, reference.shape[i])
     return x
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import torch
@@ -38,7 +39,7 @@ class Windows:
             _sizes(param, "dilation", axes, default=1),
         )
 
-    @property
+    @cached_property
     def extent(self) -> tuple[int, ...]:
         """What one kernel covers, its holes included."""
         return tuple(d * (k - 1) + 1 for k, d in zip(self.kernel, self.dilation, strict=True))
@@ -94,10 +95,12 @@ def reach(x: Tensor, windows: Windows) -> Tensor:
     """
     padded = [n + 2 * p for n, p in zip(x.shape[2:], windows.pad, strict=True)]
     short = [max(0, e - n) for e, n in zip(windows.extent, padded, strict=True)]
+    if not any(short):
+        return x
     if any(s >= step for s, step in zip(short, windows.stride, strict=True)):
         kernel, found = (" x ".join(map(str, sizes)) for sizes in (windows.extent, padded))
         raise _error(f"kernel {kernel} is larger than the padded input {found}", "kernel_size")
-    return F.pad(x, [n for s in reversed(short) for n in (0, s)]) if any(short) else x
+    return F.pad(x, [n for s in reversed(short) for n in (0, s)])
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, group: int) -> Tensor:
