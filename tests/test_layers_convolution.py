@@ -226,3 +226,18 @@ def test_deconvolution_refuses_a_pad_that_leaves_nothing():
 def test_im2col_refuses_an_input_without_spatial_axes():
     with pytest.raises(ConfigError, match="leaves no spatial axis"):
         OneLayer('type: "Im2col" convolution_param { kernel_size: 1 axis: -1 }', (1, 2))
+
+
+@pytest.mark.parametrize("stride", ["stride: 1", "stride: 2", "stride_h: 1 stride_w: 3"])
+@pytest.mark.parametrize("size", [(5, 4), (21, 20)], ids=["small", "large"])
+def test_a_kernel_of_one_pixel_gives_the_same_in_channels_last(size, stride):
+    text = f"num_output: 4 kernel_size: 1 {stride} weight_filler {{ type: 'gaussian' std: 1 }}"
+    layer = OneLayer(f'type: "Convolution" convolution_param {{ {text} }}', (2, 3, *size))
+    tops, gradients = [], []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        x = normal(2, 3, *size).detach().contiguous(memory_format=layout).requires_grad_()
+        tops.append(layer(x))
+        gradients.append(torch.autograd.grad(tops[-1].square().sum(), [x, *layer.params]))
+    assert tops[1].is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(*tops)
+    torch.testing.assert_close(*gradients)

@@ -17,6 +17,7 @@ from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape, canonical_axis
 from solver_cli.registry import SAME, layer
 
+FEW_PIXELS = 400  # of a picture
 MOST_TAPS = 1 << 12  # along an axis, where they are gone through one by one
 
 
@@ -108,11 +109,22 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, g
     axes = len(windows.kernel)
     if axes == 0:
         return F.conv1d(x.unsqueeze(2), weight.unsqueeze(2), bias, groups=group).squeeze(2)
+    if windows.kernel == (1, 1) and windows.pad == (0, 0) and group == 1:
+        pixels = x.movedim(1, -1)[:, :: windows.stride[0], :: windows.stride[1]]
+        if _better_as_product(x, pixels):
+            return F.linear(pixels, weight.movedim(1, -1).flatten(1), bias).movedim(-1, 1)
     if axes <= 3:
         run = (F.conv1d, F.conv2d, F.conv3d)[axes - 1]
         y: Tensor = run(x, weight, bias, windows.stride, windows.pad, windows.dilation, group)
         return y
     return _convolve_many(x, weight, bias, windows, group)
+
+
+def _better_as_product(x: Tensor, pixels: Tensor) -> bool:
+    """Whether one matrix product over all `pixels` (N, H, W, C) beats torch's convolutions: up to twice as fast."""
+    if x.device.type != "cpu" or torch.compiler.is_compiling():
+        return False
+    return pixels.shape[1] * pixels.shape[2] <= FEW_PIXELS and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _convolve_many(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, group: int) -> Tensor:
