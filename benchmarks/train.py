@@ -23,6 +23,8 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 from statistics import median
@@ -61,6 +63,10 @@ class Case:
     crop: int = 0
     classes: int = 1000
     caffe: float | None = None
+
+    @property
+    def segments(self) -> bool:
+        return self.config.startswith("unet")
 
 
 # -- by hand ------------------------------------------------------------------------------------------------------------
@@ -204,23 +210,28 @@ class LSTM(nn.Module):
 
 
 class UNet(nn.Module):
-    """The small one: levels of 8, 16 and 32 channels."""
+    """Levels of `widths` channels; with padding 0 each convolution takes two rows and columns off."""
 
-    def __init__(self) -> None:
+    def __init__(self, *widths: int, padding: int, dropped: int):
         super().__init__()
-        pair = lambda a, b: nn.Sequential(conv(a, b, 3, padding=1), conv(b, b, 3, padding=1))  # noqa: E731
-        self.down = nn.ModuleList([pair(1, 8), pair(8, 16), pair(16, 32)])
-        self.up = nn.ModuleList([nn.ConvTranspose2d(16, 8, 2, 2), nn.ConvTranspose2d(32, 16, 2, 2)])
-        self.joined = nn.ModuleList([pair(16, 8), pair(32, 16)])
-        self.dropout, self.scores = nn.Dropout(), nn.Conv2d(8, 2, 1)
+        pair = lambda a, b: nn.Sequential(conv(a, b, 3, padding=padding), conv(b, b, 3, padding=padding))  # noqa: E731
+        steps = list(pairwise(widths))
+        self.down = nn.ModuleList(pair(a, b) for a, b in [(1, widths[0]), *steps])
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in steps)
+        self.joined = nn.ModuleList(pair(b, a) for a, b in steps)
+        self.dropout, self.scores = nn.Dropout(), nn.Conv2d(widths[0], 2, 1)
+        self.dropped = len(widths) - dropped
 
     def forward(self, x: Tensor) -> Tensor:
-        levels = [self.down[0](x)]
-        for down in self.down[1:]:
-            levels.append(down(F.max_pool2d(levels[-1], 2)))
-        y = self.dropout(levels.pop())
-        for i in (1, 0):
-            y = self.joined[i](torch.cat([F.relu(self.up[i](y), inplace=True), levels[i]], 1))
+        levels: list[Tensor] = []
+        for i, down in enumerate(self.down):
+            y = down(F.max_pool2d(levels[-1], 2) if levels else x)
+            levels.append(self.dropout(y) if i >= self.dropped else y)
+        y = levels.pop()
+        for up, joined in zip(reversed(self.up), reversed(self.joined), strict=True):
+            y, straight = F.relu(up(y), inplace=True), levels.pop()
+            cut = (straight.shape[2] - y.shape[2]) // 2
+            y = joined(torch.cat([y, F.pad(straight, [-cut] * 4) if cut else straight], 1))
         return self.scores(y)
 
 
@@ -232,7 +243,8 @@ CASES = {
     "VGG-16": Case("vgg16/train_val", vgg16, 2, (3, 256, 256), 224),
     "ResNet-50": Case("resnet50/train_val", resnet50, 8, (3, 256, 256), 224),
     "LSTM, 2 layers": Case("", LSTM, 50, (32, 256)),
-    "U-Net, small": Case("unet/unet_small", UNet, 1, (1, 96, 96), classes=2),
+    "U-Net": Case("unet/unet", partial(UNet, 64, 128, 256, 512, 1024, padding=0, dropped=2), 1, (1, 316, 316), classes=2),
+    "U-Net, small": Case("unet/unet_small", partial(UNet, 8, 16, 32, padding=1, dropped=1), 1, (1, 96, 96), classes=2),
 }
 
 
@@ -268,7 +280,7 @@ class ByHand:
             self.optimizer.zero_grad()
             scores = self.net(x)
             first, *more = scores if isinstance(scores, list) else [scores]
-            loss = F.cross_entropy(first, y, ignore_index=255 if self.case.module is UNet else -100)
+            loss = F.cross_entropy(first, y, ignore_index=255 if self.case.segments else -100)
             for head in more:
                 loss = loss + 0.3 * F.cross_entropy(head, y)
             loss.backward()
@@ -294,9 +306,10 @@ def records(case: Case) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     rng = np.random.default_rng(0)
     if case.module is LSTM:
         return rng.standard_normal((200, *case.picture), np.float32), rng.integers(256, size=(200, 32)).astype(np.float32)
-    if case.module is UNet:
-        shape = (RECORDS, *case.picture)
-        return rng.standard_normal(shape, np.float32), rng.integers(2, size=(RECORDS, 96, 96)).astype(np.float32)
+    if case.segments:
+        side = case.picture[-1] - (184 if case.config == "unet/unet" else 0)
+        pictures = rng.standard_normal((RECORDS, *case.picture), np.float32)
+        return pictures, rng.integers(2, size=(RECORDS, side, side)).astype(np.float32)
     pictures = rng.integers(256, size=(RECORDS, *case.picture), dtype=np.uint8)
     return pictures, rng.integers(case.classes, size=RECORDS)
 
@@ -304,7 +317,7 @@ def records(case: Case) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 def write(case: Case, folder: Path) -> None:
     """The data set, the net with its data layer, and the solver."""
     pictures, labels = records(case)
-    if case.module in (LSTM, UNet):
+    if case.module is LSTM or case.segments:
         with h5py.File(folder / "data.h5", "w") as file:
             file["data"], file["label"], file["cont"] = pictures, labels, np.ones((len(labels), 32), np.float32)
         (folder / "data.txt").write_text(f"{folder}/data.h5\n")
