@@ -86,6 +86,22 @@ def test_the_state_goes_from_batch_to_batch_without_gradient(type_):
 
 
 @pytest.mark.parametrize("type_", ["LSTM", "RNN"])
+def test_the_state_keeps_no_steps_alive(type_):
+    layer = recurrent(type_, streams=1)
+    layer(normal(STEPS, 1, DIM), markers(streams=1))
+    assert all(s.untyped_storage().nbytes() == 8 * SIZE for s in layer.module.state)
+
+
+def test_a_fractional_marker_scales_what_was_before():
+    """h and c by half, as if the first states were half as large; Caffe's gradient of the forget gate is left aside."""
+    layer = recurrent("LSTM", *[(1, STREAMS, SIZE)] * 2, steps=1, expose=True)
+    x, h, c = normal(1, STREAMS, DIM), normal(1, STREAMS, SIZE, seed=1), normal(1, STREAMS, SIZE, seed=2)
+    one = markers(steps=1)
+    for found, expected in zip(layer(x, one / 2, h, c), layer(x, one, h / 2, c / 2), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("type_", ["LSTM", "RNN"])
 def test_reset_and_another_number_of_streams_start_from_0(type_):
     layer = recurrent(type_)
     x, other = normal(STEPS, STREAMS, DIM), normal(STEPS, 3, DIM)
