@@ -3,15 +3,58 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from solver_cli import log
+from solver_cli.data.prefetch import Prefetcher
 from solver_cli.errors import ConfigError, nearest
 from solver_cli.net import Net
+
+MUCH = 0.02  # of the time waited for data: from there on a display says so
+
+
+class Pace:
+    """How many iterations a second are made, and what part of the time they wait for the data of `nets`."""
+
+    def __init__(self, nets: Sequence[Net]):
+        self._sources = [node.source for net in nets for node in net.nodes if isinstance(node.source, Prefetcher)]
+        self._waiting = 0.0  # part of the last lap
+        self.start(0)
+
+    def start(self, iteration: int) -> None:
+        """Measure from now on."""
+        self._begun = self._lap = self._now(iteration)
+
+    def _now(self, iteration: int) -> tuple[int, float, float]:
+        return iteration, time.perf_counter(), sum(source.waited for source in self._sources)
+
+    def lap(self, iteration: int) -> tuple[float, float]:
+        """Iterations a second, and the seconds, since the last call."""
+        before, self._lap = self._lap, self._now(iteration)
+        count, lapse, waited = (new - old for new, old in zip(self._lap, before, strict=True))
+        self._waiting = waited / (lapse or 1)
+        return count / (lapse or 1), lapse
+
+    def log_lap(self) -> None:
+        """Say what part of the last lap was waiting for data if it was much, and what helps."""
+        if self._waiting > MUCH:
+            remedy = "more processors, a faster disk, or pictures that are smaller or not encoded would help"
+            log.info("solver.cpp", f"Waited for data {_percent(self._waiting)} of the time since the last display: {remedy}")
+
+    def log_whole(self) -> None:
+        """Say what part of the time since the start was waiting for data, if any are read."""
+        _, lapse, waited = (new - old for new, old in zip(self._now(0), self._begun, strict=True))
+        if self._sources:
+            log.info("solver.cpp", f"Waited for data {_percent(waited / (lapse or 1))} of the time.")
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.1f} %"
 
 
 class SmoothedLoss:

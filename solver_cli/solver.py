@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,7 +15,7 @@ from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.compiled import compile_nets
 from solver_cli.data.prefetch import Interrupted
 from solver_cli.debug_info import DebugInfo
-from solver_cli.display import Best, SmoothedLoss, log_outputs, log_unshared
+from solver_cli.display import Best, Pace, SmoothedLoss, log_outputs, log_unshared
 from solver_cli.errors import DataError, Error, OutOfMemory, SnapshotError, Where
 from solver_cli.fit import Fit, Splitting
 from solver_cli.formats.solverstate import State
@@ -111,8 +110,7 @@ class Solver:
         self._resumed = False
         self._begun = 0  # the iteration at which this run began
         self._boundary = self._run_state()  # after the last update, before any test
-        self._timer = time.perf_counter()
-        self._displayed = 0
+        self.pace = Pace((self.net, *self.test_nets))
         log.info("solver.cpp:57", "Solver scaffolding done.")
 
     def _build(self, spec: NetSpec, index: int) -> Net:
@@ -147,6 +145,7 @@ class Solver:
         log.info("solver.cpp:290", f"Learning Rate Policy: {self.param.lr_policy}")
         self.stopping = False
         self.step(self.schedule.last - self.iter)
+        self.pace.log_whole()
         if self.param.snapshot_after_train and not self.due(self.param.snapshot):
             self._save()
         if self.stopping:
@@ -177,7 +176,7 @@ class Solver:
             self.smoothed = SmoothedLoss(self.param.average_loss)
             self._pending.clear()
         self._resumed = False
-        self._timer, self._displayed = time.perf_counter(), self.iter
+        self.pace.start(self.iter)
         self._boundary = self._run_state()
         while self.iter < stop and not self.stopping:
             try:
@@ -299,19 +298,18 @@ class Solver:
 
     def _display(self, outputs: Mapping[str, Tensor]) -> None:
         loss = self._settle()
-        lapse = time.perf_counter() - self._timer
-        speed = (self.iter - self._displayed) / (lapse or 1)
+        speed, lapse = self.pace.lap(self.iter)
         log.info(
             "solver.cpp:239",
             f"Iteration {self.iter} ({log.number(speed)} iter/s, {log.number(lapse)}s/{self.param.display} iters), "
             f"loss = {log.number(loss)}",
         )
-        self._timer, self._displayed = time.perf_counter(), self.iter
         log_outputs("Train", "solver.cpp:258", self.net, outputs)
         if remark := finite.saturated(self.net, outputs):
             log.warning("solver.cpp:258", remark)
         self.noise.log()
         self.precision.log()
+        self.pace.log_lap()
 
     def test_all(self) -> None:
         """Test every test net, unless somebody asks to stop."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from google.protobuf import text_format
+from running import NET, SOLVER, run, write
 
-from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.caffe_pb2 import Datum, LayerParameter
 from solver_cli.data.dummy import DummyData
 from solver_cli.data.prefetch import Prefetcher
+from solver_cli.datasets import write_lmdb
 from solver_cli.errors import ConfigError, DataError
 
 LAYER = 'type: "DummyData" top: "x" dummy_data_param { shape { dim: 2 dim: 3 } data_filler { type: "gaussian" } }'
@@ -159,3 +163,18 @@ def test_waiting_takes_no_processor_time() -> None:
     time.sleep(0.3)
     assert time.process_time() - before < 0.1
     ahead.close()
+
+
+def test_a_run_says_what_part_of_its_time_it_waited_for_data(tmp_path: Path) -> None:
+    """The net has next to nothing to do; its pictures are large."""
+    picture = Datum(channels=3, height=600, width=600, data=bytes(3 * 600 * 600)).SerializeToString()
+    write_lmdb(tmp_path / "db", [(b"%08d" % i, picture) for i in range(4)])
+    reading = """
+    layer { name: "pictures" type: "Data" top: "pictures" transform_param { mean_value: 1 scale: 2 }
+      data_param { source: "db" batch_size: 8 backend: LMDB } }
+    layer { name: "unread" type: "Silence" bottom: "pictures" }"""
+    write(tmp_path, NET + reading, SOLVER.replace("max_iter: 2", "max_iter: 9 display: 4"))
+    ended = run("solver-train", "solver.prototxt", folder=tmp_path)
+    *much, (whole, end) = re.findall(r"Waited for data ([\d.]+) % of the time(.*)", "\n".join(ended.log))
+    assert ended.code == 0 and float(whole) > 2 and end == "."
+    assert much and all(float(part) > 2 and "or pictures that are smaller" in rest for part, rest in much)

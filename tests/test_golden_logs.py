@@ -27,7 +27,9 @@ LEFT_OUT = [
     r"data_layer\.cpp:73\] Restarting data prefetching from start\.",  # when the reader's thread gets there
     r"db_lmdb\.cpp:35\] Opened lmdb ",  # ours comes behind the lines of the layer's tops; compared by itself
 ]
-OURS = [r"Caffe wrote this snapshot: ", r"Effective batch \d+, gradient noise scale "]  # what Caffe has no line for
+OURS = [  # what Caffe has no line for
+    *(r"Caffe wrote this snapshot: ", r"Effective batch \d+, gradient noise scale ", r"Waited for data "),
+]
 PREFIX = re.compile(r"([IWEF])(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6} +\d+ ([\w.]+:\d+\] ?.*)")
 SPEED = re.compile(r"\(\S+ iter/s, \S+s/(\d+ iters)\)")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?![\w.])")

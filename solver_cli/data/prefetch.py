@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -31,6 +32,9 @@ class Prefetcher:
 
     With a GPU as `device` they are sent there ahead of need, on a stream of their own, and transformed there.
 
+    `waited`: the seconds for which the net stood still. The first batch, which nothing can be read ahead of, does not count,
+    nor does, on a GPU, a wait during which the GPU had work.
+
     The thread starts with the first batch that is asked for. An error of the source is raised where its batch would have
     come, and again at every call after. Whoever uses a Prefetcher leaves its source alone. A thread that is stuck in its
     source is left behind after a while, with its source; `stuck()` tells.
@@ -54,17 +58,21 @@ class Prefetcher:
         self._state = source.state_dict()
         self._interrupted = interrupted
         self._closed = False
+        self.waited = 0.0
         self._stop: weakref.finalize[..., Prefetcher] | None = None
 
     def next_batch(self) -> Batch:
         """The next batch, as soon as it is there. Raises what the source raised, and Interrupted."""
         if self._closed:
             raise RuntimeError("the source is closed")
-        if self._stop is None:
+        if first := self._stop is None:
             self._start()
+        begun = time.perf_counter()
         batch, self._state, sent = self._ready.take(self._interrupted)
-        if sent is not None:
-            stream = torch.cuda.current_stream(self._device)
+        lapse, stream = time.perf_counter() - begun, torch.cuda.current_stream(self._device) if sent is not None else None
+        if not first and (stream is None or stream.query()):
+            self.waited += lapse
+        if stream is not None and sent is not None:
             stream.wait_event(sent)
             for top in batch:
                 top.record_stream(stream)
