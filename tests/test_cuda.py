@@ -6,11 +6,14 @@ import json
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from golden_cases import Tolerance, assert_weights, index, near, options
 
 from solver_cli import Net, Solver
+from solver_cli.caffe_pb2 import BlobProto, Datum
+from solver_cli.datasets import write_lmdb
 from solver_cli.training import effective
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -77,3 +80,27 @@ def test_batches_come_ahead_on_the_gpu(case_folder):
         assert all(torch.equal(ahead[name].cpu(), plain[name]) for name in plain)
     for net in nets:
         net.close()
+
+
+@pytest.mark.parametrize("transform", ["mean_value: 3", 'mean_file: "mean"'])
+def test_pictures_are_finished_on_the_gpu_as_on_the_cpu(tmp_path, monkeypatch, transform):
+    """Cut, mirrored, less the mean and scaled: the same bit by bit, from raw and encoded records."""
+    cv2 = pytest.importorskip("cv2")
+    monkeypatch.chdir(tmp_path)
+    pictures = np.random.default_rng(1).integers(0, 256, (8, 3, 40, 50), np.uint8)
+    mean = BlobProto(num=1, channels=3, height=40, width=50, data=pictures[0].ravel() / 3)
+    Path("mean").write_bytes(mean.SerializeToString())
+    for name in ("raw", "encoded"):
+        datums = [Datum(channels=3, height=40, width=50, data=x.tobytes(), label=1) for x in pictures]
+        for datum, picture in zip(datums, pictures, strict=True) if name == "encoded" else ():
+            datum.data, datum.encoded = cv2.imencode(".png", picture.transpose(1, 2, 0))[1].tobytes(), True
+        write_lmdb(Path(name), [(b"%02d" % i, datum.SerializeToString()) for i, datum in enumerate(datums)])
+        text = f"""layer {{ name: "d" type: "Data" top: "x" top: "y"
+                 data_param {{ source: "{name}" batch_size: 5 backend: LMDB }}
+                 transform_param {{ crop_size: 33 mirror: true scale: 0.3 {transform} }} }}"""
+        ahead, plain = (Net.from_text(text, device=device, seed=1) for device in ("cuda", "cpu"))
+        ahead.read_ahead()
+        for _ in range(10):
+            found, wanted = ahead.next_batch(), plain.next_batch()
+            assert all(torch.equal(found[top].cpu(), wanted[top]) for top in "xy")
+        ahead.close()
