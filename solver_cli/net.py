@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -293,6 +294,11 @@ class Net(nn.Module):
     def sources(self) -> dict[str, Source]:
         """{layer name: its data source}"""
         return {node.name: node.source for node in self.nodes if node.source is not None}
+
+    @cached_property
+    def stateful(self) -> list[Node]:
+        """The nodes that keep more from one pass to the next than learned blobs: data, recurrent and Python layers."""
+        return [n for n in self.nodes if n.source is not None or n.param.type == "Python" or hasattr(n.module, "reset")]
 
     @property
     def python_layers(self) -> dict[str, Any]:

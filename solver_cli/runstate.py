@@ -65,16 +65,16 @@ def _decoded(entry: dict[str, Any]) -> Any:
 def of_net(net: Net) -> dict[str, Any]:
     """Where the net's data, random generator and recurrent layers stand."""
     state: dict[str, Any] = {"sources": {}, "recurrent": {}}
-    for node in net.nodes:
+    for node in net.stateful:
+        module: Any = node.module
         if node.source is not None:
             state["sources"][node.name] = {"of": _identity(node), "at": node.source.state_dict()}
-        elif (carried := getattr(node.module, "state", None)) is not None and hasattr(node.module, "reset"):
-            state["recurrent"][node.name] = list(carried)
+        elif hasattr(module, "reset") and module.state is not None:
+            state["recurrent"][node.name] = list(module.state)
+        elif node.param.type == "Python" and _resumes(module.instance):
+            state.setdefault("python", {})[node.name] = copy.deepcopy(module.instance.state_dict())
     if net.draws is not None:
         state["generator"] = net.draws.get_state()
-    for name, layer in net.python_layers.items():
-        if _resumes(layer):
-            state.setdefault("python", {})[name] = copy.deepcopy(layer.state_dict())
     return state
 
 
