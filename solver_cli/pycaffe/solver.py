@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from solver_cli import solver as core
@@ -152,7 +151,6 @@ class _Solver(core.Solver):
             for blobs in self.shown.params.values():
                 for blob in blobs:
                     blob.flush()
-            torch.cuda.current_stream(self.device)
 
 
 class SGDSolver(Solver):
