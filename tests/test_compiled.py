@@ -4,18 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_golden_layers import (
-    GOLDEN,
-    TYPES,
-    assert_close,
-    assert_gradients,
-    build,
-    cases,
-    feed,
-    gradients,
-    named,
-    set_params,
-)
+from test_golden_layers import GOLDEN, TYPES, assert_case, build, cases, feed, named, set_params
 
 from solver_cli import Net
 from solver_cli.compiled import PLAIN, Compiled, compile_nets
@@ -52,16 +41,7 @@ def test_one_graph(kind, monkeypatch):
         for _ in range(case.get("n_forward", 1)):
             blobs = {**net.next_batch(inputs), **inputs}
             net.run([node for node in net.nodes if not node.name.startswith("sink")], blobs, keep=False)
-        tops = [blobs[top] for top in case["tops"]]
-        for i, top in enumerate(tops):
-            assert_close(top, case, f"top_{i}")
-        for i, param in enumerate(params):
-            assert_close(param, case, f"param_after_{i}" if f"param_after_{i}" in case else f"param_{i}")
-        if case.get("backward", True):
-            weights = [case.get(f"top_diff_{i}", torch.zeros_like(top)) for i, top in enumerate(tops)]
-            found = gradients(tops, weights, [*inputs.values(), *params])
-            assert_gradients(found[: len(inputs)], case, "bottom")
-            assert_gradients(found[len(inputs) :], case, "param")
+        assert_case(case, inputs, params, [blobs[top] for top in case["tops"]])
 
 
 NET = """

@@ -110,6 +110,19 @@ def gradients(output: list[Tensor], weights: list[Tensor], inputs: list[Tensor])
     return [next(found) if x.requires_grad else None for x in inputs]
 
 
+def assert_case(case: Case, inputs: dict[str, Tensor], params: list[Tensor], tops: list[Tensor]) -> None:
+    """Tops, learned blobs and gradients are the recorded ones."""
+    for i, top in enumerate(tops):
+        assert_close(top, case, f"top_{i}")
+    for i, param in enumerate(params):
+        assert_close(param, case, f"param_after_{i}" if f"param_after_{i}" in case else f"param_{i}")
+    if case.get("backward", True):
+        weights = [case.get(f"top_diff_{i}", torch.zeros_like(top)) for i, top in enumerate(tops)]
+        found = gradients(tops, weights, [*inputs.values(), *params])
+        assert_gradients(found[: len(inputs)], case, "bottom")
+        assert_gradients(found[len(inputs) :], case, "param")
+
+
 @pytest.mark.parametrize("name", names(False, [kind for kind in TYPES if kind != "_graphs"]))
 def test_layer(name, monkeypatch):
     monkeypatch.chdir(GOLDEN)
@@ -120,16 +133,7 @@ def test_layer(name, monkeypatch):
     inputs = feed(case)
     for _ in range(case.get("n_forward", 1)):
         _, blobs = net(inputs)
-    tops = [blobs[top] for top in case["tops"]]
-    for i, top in enumerate(tops):
-        assert_close(top, case, f"top_{i}")
-    for i, param in enumerate(params):
-        assert_close(param, case, f"param_after_{i}" if f"param_after_{i}" in case else f"param_{i}")
-    if case.get("backward", True):
-        weights = [case.get(f"top_diff_{i}", torch.zeros_like(top)) for i, top in enumerate(tops)]
-        found = gradients(tops, weights, [*inputs.values(), *params])
-        assert_gradients(found[: len(inputs)], case, "bottom")
-        assert_gradients(found[len(inputs) :], case, "param")
+    assert_case(case, inputs, params, [blobs[top] for top in case["tops"]])
 
 
 @pytest.mark.parametrize("name", names(False, ["_graphs"]))
