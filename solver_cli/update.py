@@ -82,7 +82,8 @@ class Update:
             self._decay(group, gradients)
             decay = 0.0
         if not group.weights[0].is_meta:  # where memory is counted; this takes none
-            run(Work(group.weights, gradients, group.history, rate, decay, iteration, bad), self.param)
+            weights, gradients, *history = (list(map(_as_it_lies, x)) for x in (group.weights, gradients, *group.history))
+            run(Work(weights, gradients, history, rate, decay, iteration, bad), self.param)
 
     def _in_turn(self, group: Group, gradients: list[Tensor], rate: float, iteration: int, bad: Tensor | None) -> None:
         """Decay, rule and weights one after the other."""
@@ -136,6 +137,11 @@ def _groups(net: Net, history: list[Tensor]) -> list[Group]:
 def _alike(gradient: Tensor, *others: Tensor) -> bool:
     """Whether the tensors lie in memory in the same order."""
     return all(gradient.stride() == other.stride() for other in others)
+
+
+def _as_it_lies(x: Tensor) -> Tensor:
+    """A view in the order of the memory; torch's kernels copy other tensors on a CPU, which takes four times as long."""
+    return x if x.is_contiguous() else x.movedim(1, -1)
 
 
 def _gradient(blob: Tensor) -> Tensor:
