@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solver_cli.caffe_pb2 import BlobProto, TransformationParameter
-from solver_cli.data.crops import mirrored
+from solver_cli.data.crops import Encoded, mirrored
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import random_words
 from solver_cli.data.transform import Transform
@@ -79,7 +79,7 @@ def test_mean_values_are_one_or_one_a_channel() -> None:
 def test_large_pictures_are_made_by_several_threads_alike() -> None:
     large = list(RNG.integers(0, 256, (5, 3, 90, 100), np.uint8))
     rule = transform("crop_size: 64 mirror: true", training=True)
-    rows = rule._draw(large, (3, 64, 64), 9)
+    rows = rule._rows(large, 9)
     for out, picture, (top, left, flip) in zip(run(rule, large, 9), large, rows, strict=True):
         np.testing.assert_array_equal(out, picture[:, top : top + 64, left : left + 64][..., :: -1 if flip else 1])
 
@@ -108,6 +108,26 @@ def test_what_is_done_on_a_device_comes_out_the_same_bit_by_bit(mean_file: Path,
     rule.device = torch.device("cpu")
     there = run(rule, pictures, 5)
     assert there.flags.c_contiguous and here.tobytes() == there.tobytes()
+
+
+@pytest.mark.parametrize("text", ['mean_file: "{mean}" mirror: true crop_size: 5', "crop_size: 6", "mirror: true"])
+def test_pictures_cut_for_a_device_as_they_are_decoded_come_out_the_same(mean_file: Path, text: str) -> None:
+    rule = transform(text.format(mean=mean_file), training=True)
+    rule.shape("record 0", (3, 8, 10))
+    here = run(rule, list(PICTURES), 5)
+    rule.device = torch.device("cpu")
+    turned = [np.ascontiguousarray(p.transpose(1, 2, 0)).transpose(2, 0, 1) for p in PICTURES]
+    np.testing.assert_array_equal(here, run(rule, Encoded(turned.__getitem__, 6), 5))
+
+
+def test_pictures_of_other_channels_than_the_first_record_are_cut_for_a_device_too() -> None:
+    rule = transform("crop_size: 6 mirror: true", training=True)
+    rule.shape("record 0", (3, 8, 10))
+    here = run(rule, PICTURES[:, :1])
+    rule.device = torch.device("cpu")
+    np.testing.assert_array_equal(here, run(rule, Encoded(lambda i: PICTURES[i, :1], 6)))
+    with pytest.raises(DataError, match="record 1 has 1 channels, but record 0 began the batch with 3"):
+        run(rule, Encoded(lambda i: PICTURES[i, : 3 - 2 * (i % 2)], 6))
 
 
 @pytest.mark.parametrize("width", [1, 7, 8, 19])

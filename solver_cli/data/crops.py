@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,14 @@ from torch import Tensor
 
 Picture = NDArray[Any]  # [channels, height, width], uint8 or float32
 Rows = NDArray[np.int64]  # [N, (top, left, flip)]: where a picture is cut, whether it is mirrored
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """`count` pictures that are still to be decoded: `read` gives the one with a number. Raises DataError."""
+
+    read: Callable[[int], Picture]
+    count: int
 
 
 def cut(pictures: Sequence[Picture] | Picture, rows: Rows, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -36,20 +45,24 @@ def sent(
     run: Callable[..., Iterable[None]],
 ) -> Tensor:
     """Crops [N, *shape] of N pictures on `device`, none mirrored, in the memory format of the pictures; `run` maps."""
-    form = torch.channels_last if interleaved(pictures[0]) else torch.contiguous_format
-    number = torch.from_numpy(np.empty(0, kind(pictures))).dtype
-    pinned = device.type == "cuda"  # so that the copy does not wait for what the device does
-    crops = torch.empty((len(pictures), *shape), dtype=number, pin_memory=pinned, memory_format=form)
+    crops = staging((len(pictures), *shape), kind(pictures), interleaved(pictures[0]), device)
 
-    def put(crop: Picture, picture: Picture, row: NDArray[np.int64]) -> None:
+    def put(crop: Picture, picture: Picture, row: list[int]) -> None:
         crop[...] = window(picture, row, shape)
 
-    for _ in run(put, crops.numpy(), pictures, rows):
+    for _ in run(put, crops.numpy(), pictures, rows.tolist()):
         pass
     return crops.to(device, non_blocking=True)
 
 
-def window(pictures: Picture, row: NDArray[np.int64], shape: tuple[int, ...]) -> Picture:
+def staging(shape: tuple[int, ...], number: np.dtype[Any], last: bool, device: torch.device) -> Tensor:
+    """Room for crops `shape` = [N, channels, height, width] on their way to `device`, channels last if `last`."""
+    form = torch.channels_last if last else torch.contiguous_format
+    pinned = device.type == "cuda"  # so that the copy does not wait for what the device does
+    return torch.empty(shape, dtype=torch.from_numpy(np.empty(0, number)).dtype, pin_memory=pinned, memory_format=form)
+
+
+def window(pictures: Picture, row: Sequence[int] | NDArray[np.int64], shape: tuple[int, ...]) -> Picture:
     top, left, _ = row
     return pictures[..., top : top + shape[-2], left : left + shape[-1]]
 

@@ -211,7 +211,7 @@ class Data:
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
         floats = self.transform.resize is not None
-        self._datums = Datums(self.transform.force, f"{FIELD}.source", self._pool, floats)
+        self._datums = Datums(self.transform.force, f"{FIELD}.source", floats)
         self._number = 0  # of the record to come, counted through all rounds
         self._seek(b"")
         key, value = self._record

@@ -9,9 +9,8 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from solver_cli.caffe_pb2 import Datum
-from solver_cli.data.crops import Picture
+from solver_cli.data.crops import Encoded, Picture
 from solver_cli.data.image import decode
-from solver_cli.data.pool import Pool
 from solver_cli.data.source import by
 from solver_cli.data.transform import THREADED
 from solver_cli.errors import DataError
@@ -25,22 +24,25 @@ class Datums:
     With `floats` raw bytes become floats, as NVCaffe has them before it resizes.
     """
 
-    def __init__(self, force: bool | None, field: str, pool: Pool, floats: bool = False) -> None:
+    def __init__(self, force: bool | None, field: str, floats: bool = False) -> None:
         self._force = force
         self._floats = floats
         self._field = field
-        self._pool = pool
         self._layout: Layout | None = None
 
-    def read(self, values: list[Value], name: Callable[[int], str]) -> tuple[Sequence[Picture] | Picture, list[int]]:
+    def read(
+        self, values: list[Value], name: Callable[[int], str]
+    ) -> tuple[Sequence[Picture] | Picture | Encoded, list[int]]:
         """The pictures (one array if they are small and alike) and labels; `name` gives what errors call each record."""
         if self._layout is None or not self._layout.fits(values[0]):
             self._layout = layout_of(values[0])
         if self._layout and not self._floats and (labels := self._layout.read_labels(values)) is not None:
             return self._layout.pictures(values), labels
         datums = [self.parse(value, name(i)) for i, value in enumerate(values)]
-        run = self._pool.map if any(datum.encoded for datum in datums) else map
-        return list(run(self.picture, datums, map(name, range(len(datums))))), [datum.label for datum in datums]
+        labels = [datum.label for datum in datums]
+        pictures = Encoded(lambda i: self.picture(datums[i], name(i)), len(datums))
+        encoded = any(datum.encoded for datum in datums)
+        return pictures if encoded else list(map(pictures.read, range(len(datums)))), labels
 
     def parse(self, value: Value, name: str) -> Datum:
         """The Datum in `value`. Raises DataError."""

@@ -17,7 +17,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
-from solver_cli.data.crops import Picture
+from solver_cli.data.crops import Encoded, Picture
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
     check_batch_size,
@@ -145,7 +145,7 @@ class ImageData:
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         lines = [self._line(self._record + i) for i in range(self._batch_size)]
-        pictures = self._pool.map(self._read, [name for name, _ in lines])
+        pictures = Encoded(lambda i: self._read(lines[i][0]), len(lines))
         data = self.transform(pictures, self._record, lambda i: f"picture '{lines[i][0]}'", self._pool)
         self._record += self._batch_size
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)

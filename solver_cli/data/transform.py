@@ -14,7 +14,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import TransformationParameter
 from solver_cli.data import resize
-from solver_cli.data.crops import Picture, Rows, cut, sent
+from solver_cli.data.crops import Encoded, Picture, Rows, cut, sent, staging, window
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, say
 from solver_cli.errors import ConfigError, DataError
@@ -70,7 +70,8 @@ class Transform:
             raise DataError(f"{name} has no pixels: its shape is {by(shape)}", field=self._field)
         if self.resize:
             shape = (shape[0], *self.resize.size(shape[1], shape[2], resize.MIDDLE))
-        return self._cut(name, shape)
+        self._shape = self._cut(name, shape)
+        return self._shape
 
     def _cut(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape after the crop of a picture that has been resized to `shape`."""
@@ -98,11 +99,17 @@ class Transform:
             need = "it must have the channels and be as large" if self.resize else "they must be equal"
             raise DataError(f"the mean file is {by(mean)}, {name} is {by(shape)}: {need}", field="transform_param.mean_file")
 
-    def __call__(self, pictures: Sequence[Picture] | Picture, first: int, name: Callable[[int], str], pool: Pool) -> Tensor:
+    def __call__(
+        self, pictures: Sequence[Picture] | Picture | Encoded, first: int, name: Callable[[int], str], pool: Pool
+    ) -> Tensor:
         """The batch [N, channels, height, width] of `pictures`: a sequence, or one array of them all.
 
         `first` is the running number of the first of them, `name` gives what errors call each.
         """
+        if isinstance(pictures, Encoded):
+            if (decoded := self._decoded(pictures, first, name, pool)) is not None:
+                return decoded
+            pictures = pool.map(pictures.read, range(pictures.count))
         if self.resize:
             words = random_words(self.seed ^ 1 << 62, first, len(pictures), resize.WORDS)
             pictures = pool.map(self.resize, pictures, words)
@@ -110,7 +117,7 @@ class Transform:
         if not isinstance(pictures, np.ndarray):
             for i, picture in enumerate(pictures):
                 self._check_equal(i, picture, shape, name)
-        rows = self._draw(pictures, shape, first)
+        rows = self._rows(pictures, first)
         run = pool.map if pictures[0].size >= THREADED else map
         if self.device is not None:
             return self._finish(sent(pictures, rows, shape, self.device, run), rows)
@@ -120,6 +127,27 @@ class Transform:
         for _ in run(lambda part: self._put(batch[part], pictures[part], rows[part]), parts):
             pass
         return torch.from_numpy(batch)
+
+    def _decoded(self, pictures: Encoded, first: int, name: Callable[[int], str], pool: Pool) -> Tensor | None:
+        """The batch on the device, each picture cut while it is in the cache of the processor that has decoded it.
+
+        None if the crops do not all have the shape that the first record gave.
+        """
+        if not self.crop or self.resize or self.device is None:
+            return None
+        crops = staging((pictures.count, *self._shape), np.dtype(np.uint8), self._shape[0] > 1, self.device)
+        words = random_words(self.seed, first, pictures.count, 3).tolist()
+
+        def put(i: int, crop: Picture) -> tuple[int, int, int] | None:
+            picture = pictures.read(i)
+            if picture.dtype != np.uint8 or self._cut(name(i), picture.shape) != self._shape:
+                return None
+            row = self._row(words[i], picture.shape)
+            crop[...] = window(picture, row, self._shape)
+            return row
+
+        rows = pool.map(put, range(pictures.count), crops.numpy())
+        return None if None in rows else self._finish(crops.to(self.device, non_blocking=True), np.array(rows))
 
     def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
         other = self._cut(name(i), picture.shape)
@@ -136,16 +164,22 @@ class Transform:
                 field=self._field,
             )
 
-    def _draw(self, pictures: Sequence[Picture] | Picture, shape: tuple[int, ...], first: int) -> Rows:
-        """Where each picture is cut and whether it is mirrored: a row (top, left, flip) for each."""
-        rows = random_words(self.seed, first, len(pictures), 3)
-        if self.crop:
-            space = np.array([picture.shape[1:] for picture in pictures]) - self.crop
-            rows[:, :2] = rows[:, :2] % (space + 1).astype(np.uint64) if self._random_crop else space // 2
-        else:
-            rows[:, :2] = 0
-        rows[:, 2] = rows[:, 2] % np.uint64(2) if self._mirror else 0
-        return rows.astype(np.int64)
+    def _rows(self, pictures: Sequence[Picture] | Picture, first: int) -> Rows:
+        """Where each picture is cut and whether it is mirrored."""
+        if not self.crop and not self._mirror:
+            return np.zeros((len(pictures), 3), np.int64)
+        words = random_words(self.seed, first, len(pictures), 3).tolist()
+        return np.array([self._row(three, picture.shape) for three, picture in zip(words, pictures, strict=True)])
+
+    def _row(self, words: list[int], shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """(top, left, flip) of a picture of `shape`, by three random words."""
+        flip = words[2] % 2 if self._mirror else 0
+        if not self.crop:
+            return 0, 0, flip
+        down, right = shape[1] - self.crop, shape[2] - self.crop
+        if self._random_crop:
+            return words[0] % (down + 1), words[1] % (right + 1), flip
+        return down // 2, right // 2, flip
 
     def _put(self, out: Picture, pictures: Sequence[Picture] | Picture, rows: Rows) -> None:
         """out = (pictures - mean) * scale, cut and mirrored as `rows` say."""

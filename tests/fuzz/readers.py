@@ -22,6 +22,7 @@ import numpy as np
 from solver_cli import archive, runstate, solverspec, upgrading
 from solver_cli.caffe_pb2 import Datum, NetParameter, NetState, Phase, SolverParameter
 from solver_cli.data import database, hdf5, image, window
+from solver_cli.data.crops import Encoded
 from solver_cli.data.datum import Datums
 from solver_cli.data.pool import Pool
 from solver_cli.errors import Error
@@ -262,11 +263,12 @@ def read_datum(content: bytes) -> None:
     """One record, read as the first of a batch, beside a whole one, and by itself."""
     whole = Datum(channels=1, height=2, width=2, data=b"abcd", label=3).SerializeToString()
     for force in (None, True, False):
-        reader, error = Datums(force, "data_param.source", POOL), None
+        reader, error = Datums(force, "data_param.source"), None
         for values in ([content], [content, content], [whole, content]):
             try:
                 pictures, _ = reader.read(values, "record {}".format)
-                assert len(pictures) == len(values)
+                taken = POOL.map(pictures.read, range(pictures.count)) if isinstance(pictures, Encoded) else pictures
+                assert len(taken) == len(values)
             except Error as found:
                 error = found
         if error:
@@ -359,7 +361,7 @@ def read_lmdb(content: bytes) -> None:
     folder.mkdir()
     (folder / "data.mdb").write_bytes(content)
     for _, value in database.Lmdb(folder).records():
-        Datums(None, "data_param.source", POOL).parse(value, "record")
+        Datums(None, "data_param.source").parse(value, "record")
 
 
 def lmdb_seeds() -> list[bytes]:
