@@ -92,6 +92,26 @@ def test_the_state_keeps_no_steps_alive(type_):
     assert all(s.untyped_storage().nbytes() == 8 * SIZE for s in layer.module.state)
 
 
+@pytest.mark.parametrize("first", [0.0, 1.0])
+def test_lstm_in_one_operation_is_that_of_single_steps(first):
+    """float32 without a break behind the first step, and float64; the second pass goes on from the state."""
+    layer, exact = recurrent("LSTM"), recurrent("LSTM")
+    layer.module.float()
+    keep = torch.cat([torch.tensor([[first, 1.0]]), torch.ones(STEPS - 1, STREAMS)])
+    zeros = torch.zeros(STEPS, STREAMS, DIM), torch.zeros(1, STREAMS, SIZE)
+    assert layer.module.in_one(zeros[0], keep, [zeros[1]] * 2)
+    assert not layer.module.in_one(zeros[0], markers((2, 0)).float(), [zeros[1]] * 2)
+    for seed in (0, 1):
+        x = normal(STEPS, STREAMS, DIM, seed=seed)
+        tops = [layer.module(x.float(), keep), exact.module(x, keep.double())]
+        torch.testing.assert_close(tops[0].double(), tops[1], rtol=1e-5, atol=1e-6)
+        grads = [
+            torch.autograd.grad(top.square().sum(), [x, *one.params]) for top, one in zip(tops, (layer, exact), strict=True)
+        ]
+        for one, other in zip(*grads, strict=True):
+            torch.testing.assert_close(one.double(), other, rtol=1e-4, atol=1e-6)
+
+
 def test_a_fractional_marker_scales_what_was_before():
     """h and c by half, as if the first states were half as large; Caffe's gradient of the forget gate is left aside."""
     layer = recurrent("LSTM", *[(1, STREAMS, SIZE)] * 2, steps=1, expose=True)

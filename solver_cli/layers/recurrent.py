@@ -23,6 +23,9 @@ from solver_cli.layers.common import Shape
 from solver_cli.registry import layer
 
 LONGEST = 100  # steps that a forecast of memory runs; of more it sees less
+SMALL = 384  # states for which oneDNN's LSTM is faster than a step at a time; at 512 it no longer is
+
+Result = tuple[Tensor, tuple[Tensor, ...]]
 
 
 class Recurrent(nn.Module):
@@ -64,25 +67,32 @@ class Recurrent(nn.Module):
         self.state = None
 
     def forward(self, x: Tensor, markers: Tensor, *more: Tensor) -> Tensor | tuple[Tensor, ...]:
-        inputs = torch.addmm(self.bias.unsqueeze(1), self.weight_x, x.flatten(2).flatten(0, 1).t())
-        inputs = inputs.view(-1, *markers.shape)
-        if self.weight_static is not None:
-            inputs = inputs + (self.weight_static @ more[0].flatten(1).t()).unsqueeze(1)
-            more = more[1:]
+        static, more = (more[0], more[1:]) if self.static else (None, more)
         first = [s.detach() for s in more] if self.expose else self._carried(x)
-        if x.is_meta:  # for shapes a few steps are enough
-            inputs, markers = inputs[:, :LONGEST], markers[:LONGEST]
-        top, last = self.run(inputs.transpose(0, 1), markers.detach().unsqueeze(1), [s.squeeze(0).t() for s in first])
-        if x.is_meta and len(x) > LONGEST:
-            top = top[:1].expand(len(x), *top.shape[1:])
-        last = tuple(s.detach().t().unsqueeze(0).clone(memory_format=torch.contiguous_format) for s in last)
+        top, last = self.in_one(x, markers, first) or self._in_columns(x, markers, static, first)
         if self.expose:
             return top, *last
         if not x.is_meta:
             self.state = last
         return top
 
-    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def in_one(self, x: Tensor, markers: Tensor, first: Sequence[Tensor]) -> Result | None:
+        """The top and the last states by one operation of torch's, or None where it has none for this."""
+        return None
+
+    def _in_columns(self, x: Tensor, markers: Tensor, static: Tensor | None, first: Sequence[Tensor]) -> Result:
+        inputs = torch.addmm(self.bias.unsqueeze(1), self.weight_x, x.flatten(2).flatten(0, 1).t())
+        inputs = inputs.view(-1, *markers.shape)
+        if static is not None and self.weight_static is not None:
+            inputs = inputs + (self.weight_static @ static.flatten(1).t()).unsqueeze(1)
+        if x.is_meta:  # for shapes a few steps are enough
+            inputs, markers = inputs[:, :LONGEST], markers[:LONGEST]
+        top, last = self.run(inputs.transpose(0, 1), markers.detach().unsqueeze(1), [s.squeeze(0).t() for s in first])
+        if x.is_meta and len(x) > LONGEST:
+            top = top[:1].expand(len(x), *top.shape[1:])
+        return top, tuple(s.detach().t().unsqueeze(0).clone(memory_format=torch.contiguous_format) for s in last)
+
+    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> Result:
         """The top (T, N, H) and the last states (H, N) from the gates' inputs (T, gates * H, N), the markers (T, 1, N) and
         the first states (H, N): on a CPU a product weight * state is up to twice as fast as state * weight^T."""
         raise NotImplementedError
@@ -125,9 +135,34 @@ class LSTM(Recurrent):
     states = 2
     gates = 4
 
-    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def in_one(self, x: Tensor, markers: Tensor, first: Sequence[Tensor]) -> Result | None:
+        """By oneDNN, on a CPU, where no sequence begins behind the first step. (A GPU would have to wait for the look.)"""
+        if x.device.type != "cpu" or x.dtype != torch.float32 or self.size > SMALL or self.static:
+            return None
+        if torch.compiler.is_compiling() or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            return None
+        if not _continued(markers):
+            return None
+        weights = [_gates_as_torchs(w) for w in (self.weight_x, self.weight_h, self.bias)]
+        state = [s * markers[:1].detach().unsqueeze(2) for s in first]
+        flags = (True, 1, 0.0, self.training, False, False)  # with biases, layers, dropout, training, both ways, batch first
+        top, *last = torch.lstm(x.flatten(2), state, [*weights, torch.zeros_like(self.bias)], *flags)
+        return top, tuple(s.detach() for s in last)
+
+    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> Result:
         tops, cells = LSTMSteps.apply(inputs, self.weight_h, markers, *state)  # type: ignore[no-untyped-call]
         return tops.transpose(1, 2).contiguous(), (tops[-1], cells[-1])
+
+
+def _continued(markers: Tensor) -> bool:
+    """Whether all markers are 1, or 0 in the first step."""
+    return bool((markers[1:] == 1).all()) and bool(((markers[0] == 0) | (markers[0] == 1)).all())
+
+
+def _gates_as_torchs(weight: Tensor) -> Tensor:
+    """A blob in torch's order of the gates, i, f, g, o."""
+    i, f, o, g = weight.view(4, -1, *weight.shape[1:]).unbind()
+    return torch.stack((i, f, g, o)).flatten(0, 1)
 
 
 class LSTMSteps(torch.autograd.Function):
@@ -207,7 +242,7 @@ class RNN(Recurrent):
         self.weight_o = filled(param.weight_filler, self.size, self.size)
         self.bias_o = filled(param.bias_filler, self.size)
 
-    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def run(self, inputs: Tensor, markers: Tensor, state: list[Tensor]) -> Result:
         states = RNNSteps.apply(inputs, self.weight_h, markers, *state)  # type: ignore[no-untyped-call]
         return torch.tanh(F.linear(states.transpose(1, 2), self.weight_o, self.bias_o)), (states[-1],)
 
