@@ -219,6 +219,11 @@ def rows(net: Net, only: str, layout: torch.memory_format, seen: set[str]) -> It
             yield row
             if node.param.type == "LSTM":
                 yield replace(row, what=f"{what}, beside nn.LSTM without markers", plain=markerless_lstm(node))
+                broken = [row.bottoms[0], (torch.rand_like(row.bottoms[1]) > 0.05).float()]
+                yield replace(row, what=f"{what}, 5 % of the markers 0", bottoms=broken)
+                yield replace(
+                    row, what=f"{what}, 5 % of ours 0, beside nn.LSTM", bottoms=broken, plain=markerless_lstm(node)
+                )
 
 
 def chains(nodes: list[Node], i: int) -> Iterator[list[Node]]:
