@@ -73,7 +73,7 @@ def _power(scale: Tensor, beta: float) -> Tensor:
     return scale.sqrt().mul_(scale).rsqrt_() if beta == 0.75 else scale**-beta
 
 
-@layer("BatchNorm")
+@layer("BatchNorm", same_shape=True)
 class BatchNorm(nn.Module):
     """top = (bottom - mean) / sqrt(variance + eps) for each channel (axis 1); no learned scale, that is Scale's.
 
