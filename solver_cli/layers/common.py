@@ -183,16 +183,17 @@ def crop(x: Tensor, reference: Tensor, *, axis: int, offset: tuple[int, ...]) ->
         raise ConfigError(
             f"bottom 1 of shape {shape_of(reference)} has fewer axes than bottom 0 of shape {shape_of(x)}", field="bottom[1]"
         )
+    pads: list[int] = []  # what comes off at the beginning and at the end of each axis, the last axis first
     for i, skip in zip(cropped, offset if len(offset) > 1 else (offset or (0,)) * len(cropped), strict=True):
-        if skip + reference.shape[i] > x.shape[i]:
+        rest = x.shape[i] - reference.shape[i] - skip
+        if rest < 0:
             raise ConfigError(
                 f"axis {i}: offset {skip} + size {reference.shape[i]} is more than the {x.shape[i]} of bottom 0 "
                 f"(bottoms {shape_of(x)}, {shape_of(reference)})",
                 field="crop_param.offset",
             )
-        if x.shape[i] != reference.shape[i]:  # else the way back would fill a blob with zeros and copy into it
-            x = x.narrow(i, skip, reference.shape[i])
-    return x
+        pads = [-skip, -rest, *pads]
+    return F.pad(x, pads) if any(pads) else x  # slices would lose channels_last on the way back
 
 
 @layer("Eltwise", bottoms=(2, None))
