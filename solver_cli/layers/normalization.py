@@ -31,32 +31,39 @@ def lrn(x: Tensor, *, local_size: int, alpha: float, beta: float, k: float, norm
         raise ConfigError(f"the input must have 4 axes (N, C, H, W), not the shape {tuple(x.shape)}", field="bottom")
     if local_size % 2 == 0:
         raise ConfigError(f"local_size {local_size} must be odd", field="lrn_param.local_size")
-    if norm_region == LRNParameter.ACROSS_CHANNELS:
-        y: Tensor = AcrossChannels.apply(x, local_size, alpha, beta, k)  # type: ignore[no-untyped-call]
-        return y
-    squares = mean_pool(x * x, (local_size, local_size), (1, 1), (local_size // 2, local_size // 2))
-    return x * (1 + alpha * squares) ** -beta
+    if norm_region == LRNParameter.WITHIN_CHANNEL:
+        k = 1.0
+    y: Tensor = Response.apply(x, local_size, norm_region, alpha, beta, k)  # type: ignore[no-untyped-call]
+    return y
 
 
-class AcrossChannels(torch.autograd.Function):
-    """LRN across channels. Keeps two tensors for the way back; 5 times as fast as F.local_response_norm on a CPU.
+class Response(torch.autograd.Function):
+    """LRN. Keeps two tensors for the way back; across channels 5 times as fast as F.local_response_norm on a CPU.
 
-    With s = k + alpha / n box(x^2): y = x s^-beta, dx = dy s^-beta - 2 alpha beta / n x box(dy y / s).
+    With s = k + alpha mean(x^2) over neighbours: y = x s^-beta, dx = dy s^-beta - 2 alpha beta x mean(dy y / s).
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
-        scale = _box(x * x, size).mul_(alpha / size).add_(k)
+    def forward(ctx: Any, x: Tensor, size: int, region: int, alpha: float, beta: float, k: float) -> Tensor:
+        mean, factor = _mean(x * x, size, region)
+        scale = mean.mul_(alpha * factor).add_(k)
         ctx.save_for_backward(x, scale)
-        ctx.settings = size, alpha, beta
+        ctx.settings = size, region, alpha, beta
         return _power(scale, beta).mul_(x)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None]:
-        (x, scale), (size, alpha, beta) = ctx.saved_tensors, ctx.settings
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        (x, scale), (size, region, alpha, beta) = ctx.saved_tensors, ctx.settings
         straight = _power(scale, beta).mul_(grads[0])
-        ratio = _box((straight * x).div_(scale), size)
-        return ratio.mul_(x).mul_(-2 * alpha * beta / size).add_(straight), None, None, None, None
+        mean, factor = _mean((straight * x).div_(scale), size, region)
+        return mean.mul_(x).mul_(-2 * alpha * beta * factor).add_(straight), None, None, None, None, None
+
+
+def _mean(x: Tensor, size: int, region: int) -> tuple[Tensor, float]:
+    """The mean over the neighbours, as a tensor and a factor; it is its own transpose."""
+    if region == LRNParameter.ACROSS_CHANNELS:
+        return _box(x, size), 1 / size
+    return mean_pool(x, (size, size), (1, 1), (size // 2, size // 2)), 1.0
 
 
 def _box(x: Tensor, size: int) -> Tensor:
