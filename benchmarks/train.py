@@ -1,6 +1,6 @@
 """Iterations of solver-train beside the same training written by hand in PyTorch.
 
-    python benchmarks/train.py [--only TEXT] [--rounds 7] [--threads 1]
+    python benchmarks/train.py [--only TEXT] [--rounds 7] [--threads 1] [--passes]
 
 Ours is `solver_cli.Solver` as `solver-train` runs it: a data set read from LMDB or HDF5, its transform, net, update, log.
 By hand: an nn.Module, torch.optim.SGD(foreach=True), torch's own layers, the data as a tensor in memory, cropped and
@@ -40,6 +40,7 @@ from torch import Tensor, nn
 
 from solver_cli import Net, Solver, cpu, prototxt
 from solver_cli.caffe_pb2 import DataParameter, Datum, LayerParameter, NetParameter
+from solver_cli.passes import forward_backward
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SOLVER = """
@@ -348,6 +349,20 @@ def net(case: Case, folder: Path) -> NetParameter:
     return NetParameter(name=whole.name, layer=layers)
 
 
+class OnlyPasses:
+    """Forward and backward over one batch, again and again: what was measured of Caffe."""
+
+    def __init__(self, solver: Solver):
+        self.net = solver.net
+        self.batch = self.net.next_batch()
+
+    def step(self, count: int) -> None:
+        for _ in range(count):
+            for learned in self.net.learned:
+                learned.blob.grad = None
+            forward_backward(self.net, [self.batch])
+
+
 # -- measuring ----------------------------------------------------------------------------------------------------------
 
 
@@ -356,11 +371,12 @@ def work(name: str, side: str, threads: int, pipe: Any) -> None:
     logging.getLogger("solver_cli").setLevel(logging.ERROR)
     torch.set_num_threads(threads)
     clock = clock_for(threads)
-    kept = cpu.keep_memory() if side == "ours" else nullcontext()
+    kept = cpu.keep_memory() if side in ("ours", "passes") else nullcontext()
     with tempfile.TemporaryDirectory() as folder, kept:
-        if side == "ours":
+        if side in ("ours", "passes"):
             write(CASES[name], Path(folder))
             runner: Any = Solver(f"{folder}/solver.prototxt")
+            runner = OnlyPasses(runner) if side == "passes" else runner
         else:
             runner = ByHand(CASES[name], torch.channels_last if side == "channels_last" else torch.contiguous_format)
         runner.step(2)
@@ -374,11 +390,11 @@ def sides(case: Case) -> list[str]:
     return ["ours", "usual"] if case.module is LSTM else ["ours", "usual", "channels_last"]
 
 
-def measure(name: str, rounds: int, threads: int) -> dict[str, list[float]]:
+def measure(name: str, rounds: int, threads: int, sides: list[str]) -> dict[str, list[float]]:
     """Seconds of an iteration of each side, round by round."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
-    for side in sides(CASES[name]):
+    for side in sides:
         pipes[side], other = context.Pipe()
         processes.append(context.Process(target=work, args=(name, side, threads, other), daemon=True))
         processes[-1].start()
@@ -459,6 +475,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="nets whose name has this text")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--passes", action="store_true", help="forward and backward alone, beside Caffe's")
     options = parser.parse_args()
     logging.getLogger("solver_cli").setLevel(logging.ERROR)
     torch.set_num_threads(options.threads)
@@ -467,13 +484,25 @@ def main() -> None:
     print(f"{machine()}; {options.threads} thread(s)")
     print(f"matrix product {speed / 1e9:.0f} GFLOP/s, copy {width / 1e9:.1f} GB/s (read + written)")
     clock = "CPU" if options.threads == 1 else "wall-clock"
+    if options.passes:
+        return beside_caffe(options.only, options.rounds, options.threads, clock)
     print(f"milliseconds of {clock} time an iteration, medians; ratio = best of the two by hand / ours")
     print("bound: what the arithmetic and the memory of this machine take at least; Caffe: its forward + backward / ours\n")
     print("    ours  by hand  ch.last  ratio   bound  GFLOP    GB  Caffe  net, batch")
     for name, case in CASES.items():
         if options.only.lower() in name.lower():
-            report(name, case, measure(name, options.rounds, options.threads), bound(case, speed, width))
+            report(name, case, measure(name, options.rounds, options.threads, sides(case)), bound(case, speed, width))
     print(f"load {os.getloadavg()[0]:.1f} at the end")
+
+
+def beside_caffe(only: str, rounds: int, threads: int, clock: str) -> None:
+    """Forward and backward alone: all rounds, from the shortest on, since Caffe had its machine for itself."""
+    print(f"milliseconds of {clock} time of forward and backward; Caffe: its / the shortest, its / the median\n")
+    for name, case in CASES.items():
+        if case.caffe and only.lower() in name.lower():
+            taken = sorted(1e3 * seconds for seconds in measure(name, rounds, threads, ["passes"])["passes"])
+            ratios = f"{case.caffe / taken[0]:6.2f} {case.caffe / median(taken):6.2f}"
+            print(f"{ratios}  {name}, {case.batch}: {' '.join(f'{x:.1f}' for x in taken)}", flush=True)
 
 
 def report(name: str, case: Case, taken: dict[str, list[float]], limits: tuple[float, float, float]) -> None:
