@@ -20,7 +20,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -390,13 +390,13 @@ def sides(case: Case) -> list[str]:
     return ["ours", "usual"] if case.module is LSTM else ["ours", "usual", "channels_last"]
 
 
-def measure(name: str, rounds: int, threads: int, sides: list[str]) -> dict[str, list[float]]:
-    """Seconds of an iteration of each side, round by round."""
+def measure(work: Callable[..., None], sides: Mapping[str, tuple[Any, ...]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of an iteration of each side, round by round; each has a process of its own, which does `work`."""
     context = multiprocessing.get_context("spawn")
     pipes, processes = {}, []
-    for side in sides:
+    for side, arguments in sides.items():
         pipes[side], other = context.Pipe()
-        processes.append(context.Process(target=work, args=(name, side, threads, other), daemon=True))
+        processes.append(context.Process(target=work, args=(*arguments, other), daemon=True))
         processes[-1].start()
 
     def ask(side: str, count: int) -> float:
@@ -491,7 +491,12 @@ def main() -> None:
     print("    ours  by hand  ch.last  ratio   bound  GFLOP    GB  Caffe  net, batch")
     for name, case in CASES.items():
         if options.only.lower() in name.lower():
-            report(name, case, measure(name, options.rounds, options.threads, sides(case)), bound(case, speed, width))
+            report(
+                name,
+                case,
+                measure(work, {side: (name, side, options.threads) for side in sides(case)}, options.rounds),
+                bound(case, speed, width),
+            )
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 
@@ -500,7 +505,9 @@ def beside_caffe(only: str, rounds: int, threads: int, clock: str) -> None:
     print(f"milliseconds of {clock} time of forward and backward; Caffe: its / the shortest, its / the median\n")
     for name, case in CASES.items():
         if case.caffe and only.lower() in name.lower():
-            taken = sorted(1e3 * seconds for seconds in measure(name, rounds, threads, ["passes"])["passes"])
+            taken = sorted(
+                1e3 * seconds for seconds in measure(work, {"passes": (name, "passes", threads)}, rounds)["passes"]
+            )
             ratios = f"{case.caffe / taken[0]:6.2f} {case.caffe / median(taken):6.2f}"
             print(f"{ratios}  {name}, {case.batch}: {' '.join(f'{x:.1f}' for x in taken)}", flush=True)
 

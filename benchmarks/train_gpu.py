@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import multiprocessing
 import os
 import sys
 import tempfile
@@ -99,28 +98,6 @@ def work(case: Case, side: str, device: str, pipe: Any) -> None:
             pipe.send((time.perf_counter() - begin) / count)
 
 
-def measure(case: Case, rounds: int, device: str) -> dict[str, list[float]]:
-    """Seconds of an iteration of each side, round by round."""
-    context = multiprocessing.get_context("spawn")
-    pipes = {}
-    for side in (*OURS, EAGER, COMPILED):
-        pipes[side], other = context.Pipe()
-        context.Process(target=work, args=(case, side, device, other), daemon=True).start()
-
-    def ask(side: str, count: int) -> float:
-        pipes[side].send(count)
-        return float(pipes[side].recv())
-
-    count = max(3, round(0.5 / max(ask(side, 1) for side in pipes)))
-    taken: dict[str, list[float]] = {side: [] for side in pipes}
-    for i in range(rounds):
-        for side in list(pipes)[:: 1 if i % 2 else -1]:
-            taken[side].append(ask(side, count))
-    for pipe in pipes.values():
-        pipe.send(0)
-    return taken
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", default="", help="nets whose name has this text")
@@ -140,7 +117,7 @@ def main() -> None:
 
 
 def report(name: str, case: Case, rounds: int, device: str) -> None:
-    taken = measure(case, rounds, device)
+    taken = train.measure(work, {side: (case, side, device) for side in (*OURS, EAGER, COMPILED)}, rounds)
     best = min((taken[side] for side in OURS), key=median)
     ratios = [median(b / a for a, b in zip(best, taken[side], strict=True)) for side in (EAGER, COMPILED)]
     print(
