@@ -20,7 +20,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import DataParameter, LayerParameter
-from solver_cli.data.datum import Datums
+from solver_cli.data.datum import Datums, Value
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import check_batch_size, check_fields, check_source, say, state_field
 from solver_cli.data.transform import Transform
@@ -34,7 +34,6 @@ IDLE = (
     *("threads", "parser_threads", "cache"),  # NVCaffe's, for speed only
 )
 
-Value = bytes | memoryview
 Record = tuple[bytes, Value]
 TABLES = (".ldb", ".sst")  # of a LevelDB
 
