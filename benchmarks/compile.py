@@ -19,12 +19,12 @@ from statistics import median
 import torch
 from google.protobuf import text_format
 
-from solver_cli import cpu
-from solver_cli.compiled import Compiled
-from solver_cli.net import Net
-from solver_cli.netspec import read_net
-from solver_cli.passes import forward_backward
-from solver_cli.precision import Precision
+from solver_cli.net import layout as cpu
+from solver_cli.net.net import Net
+from solver_cli.passes.compiled import Compiled
+from solver_cli.passes.passes import forward_backward
+from solver_cli.passes.precision import Precision
+from solver_cli.text.netspec import read_net
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 INPUT = 'layer {{ name: "data" type: "Input" top: "data" top: "label" input_param {{ {0} shape {{ dim: {1} }} }} }}\n'

@@ -36,8 +36,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from solver_cli import Net
 from solver_cli.caffe_pb2 import Datum
-from solver_cli.cpu import keep_memory
 from solver_cli.data import crops, transform
+from solver_cli.net.layout import keep_memory
 
 try:
     from torchvision.transforms import v2

@@ -28,14 +28,15 @@ import torch
 from google.protobuf import text_format
 from torch import Tensor
 
-from solver_cli import cpu, memory
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.fit import Splitting
-from solver_cli.net import Net
-from solver_cli.passes import forward_backward
-from solver_cli.solver import Solver
-from solver_cli.solverspec import read_solver
-from solver_cli.update import Update
+from solver_cli.net import layout as cpu
+from solver_cli.net.net import Net
+from solver_cli.passes import memory
+from solver_cli.passes.fit import Splitting
+from solver_cli.passes.passes import forward_backward
+from solver_cli.solver.solver import Solver
+from solver_cli.solver.solverspec import read_solver
+from solver_cli.updates.update import Update
 
 # net: records, (pieces, --recompute)
 CASES: dict[str, tuple[int, list[tuple[int, bool]]]] = {

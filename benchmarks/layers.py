@@ -26,9 +26,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli import Net, prototxt
+from solver_cli import Net
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, PoolingParameter
-from solver_cli.plan import Node, as_tuple
+from solver_cli.net.plan import Node, as_tuple
+from solver_cli.text import prototxt
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 PICTURES = {"caffenet": (16, 3, 227, 227), "googlenet": (8, 3, 224, 224), "resnet50": (8, 3, 224, 224)}

@@ -20,14 +20,14 @@ from pathlib import Path
 
 import torch
 
-from solver_cli import memory
 from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
 from solver_cli.errors import DataError
-from solver_cli.net import Net
-from solver_cli.netspec import read_net
-from solver_cli.passes import forward_backward
-from solver_cli.plan import Node
-from solver_cli.prototxt import read
+from solver_cli.net.net import Net
+from solver_cli.net.plan import Node
+from solver_cli.passes import memory
+from solver_cli.passes.passes import forward_backward
+from solver_cli.text.netspec import read_net
+from solver_cli.text.prototxt import read
 
 Shape = tuple[int, ...]
 CASES: dict[str, tuple[str, str, Shape, Shape, tuple[int, ...]]] = {  # solver, net, a record's shape, its label's, batches

@@ -18,8 +18,9 @@ from statistics import median
 
 import torch
 
-from solver_cli import Solver, prototxt
+from solver_cli import Solver
 from solver_cli.caffe_pb2 import TEST, LayerParameter, NetParameter
+from solver_cli.text import prototxt
 
 NET = Path(__file__).parent.parent / "configs/mnist/lenet_train_test.prototxt"
 SOLVER = """net: "net.prototxt" base_lr: 0.001 lr_policy: "fixed" momentum: 0.9 max_iter: 1000000 display: 1000000

@@ -24,8 +24,9 @@ import numpy as np
 import torch
 
 import solver_cli.pycaffe as caffe
-from solver_cli import Solver, prototxt
+from solver_cli import Solver
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
+from solver_cli.text import prototxt
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 NETS = {

@@ -183,7 +183,7 @@ def unrest(losses: np.ndarray) -> float:
 
 def loaded() -> float:
     """The peak of memory, in MB, of a program that imports ours and does nothing."""
-    process = subprocess.Popen([sys.executable, "-c", "import solver_cli.solver, solver_cli.layers, solver_cli.data"])
+    process = subprocess.Popen([sys.executable, "-c", "import solver_cli.solver.solver, solver_cli.layers, solver_cli.data"])
     return os.wait4(process.pid, 0)[2].ru_maxrss / 1024
 
 

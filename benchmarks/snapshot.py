@@ -21,7 +21,7 @@ from statistics import median
 
 import torch
 
-from solver_cli.solver import Solver
+from solver_cli.solver.solver import Solver
 
 NET = Path(__file__).parents[1] / "configs" / "vgg16" / "train_val.prototxt"
 DATA = """name: "VGG_ILSVRC_16_layers"

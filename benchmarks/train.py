@@ -38,9 +38,11 @@ import torch.nn.functional as F
 from layers import machine
 from torch import Tensor, nn
 
-from solver_cli import Net, Solver, cpu, prototxt
+from solver_cli import Net, Solver
 from solver_cli.caffe_pb2 import DataParameter, Datum, LayerParameter, NetParameter
-from solver_cli.passes import forward_backward
+from solver_cli.net import layout as cpu
+from solver_cli.passes.passes import forward_backward
+from solver_cli.text import prototxt
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SOLVER = """

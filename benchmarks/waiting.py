@@ -17,7 +17,7 @@ import torch
 from train import CASES, write
 
 from solver_cli import Solver
-from solver_cli.cpu import keep_memory
+from solver_cli.net.layout import keep_memory
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from solver_cli.net import Net as Net
-    from solver_cli.solver import Solver as Solver
+    from solver_cli.net.net import Net as Net
+    from solver_cli.solver.solver import Solver as Solver
 
 __all__ = ["Net", "Solver"]
 
@@ -12,11 +12,11 @@ __all__ = ["Net", "Solver"]
 def __getattr__(name: str) -> Any:
     """Net and Solver, imported when they are asked for: importing torch takes seconds, `--help` must not."""
     if name == "Net":
-        from solver_cli.net import Net
+        from solver_cli.net.net import Net
 
         return Net
     if name == "Solver":
-        from solver_cli.solver import Solver
+        from solver_cli.solver.solver import Solver
 
         return Solver
     raise AttributeError(f"module 'solver_cli' has no attribute '{name}'")

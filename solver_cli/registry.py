@@ -9,6 +9,9 @@ A layer is written once, in its family's file, and named there:
 A function takes its bottoms and, as keyword-only arguments, the fields of its message that it uses. A class is built with
 (message, bottom shapes) and called with its bottoms. Both may ask, keyword-only, for `num_tops` or for another message of
 the layer by its field's name (`loss_param`).
+
+An installed package adds types through the entry point group `solver_cli.layers`, each entry naming a module that registers
+some. It is imported when a type is asked for that is not there, as Python is, which lies above the net (see `pycaffe`).
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 from solver_cli.caffe_pb2 import LayerParameter
@@ -102,6 +107,7 @@ def _param_field(name: str) -> str | None:
 
 def layer_types() -> dict[str, LayerType]:
     """All registered types, in alphabetical order."""
+    _load_packages()
     return dict(sorted(_types.items()))
 
 
@@ -109,7 +115,16 @@ def lookup(name: str) -> LayerType:
     """The type called `name`; ConfigError with the nearest name otherwise."""
     if not name:
         raise ConfigError('has no type: it says what the layer does, such as type: "InnerProduct"', field="type")
+    if name not in _types:
+        _load_packages()
     try:
         return _types[name]
     except KeyError:
         raise ConfigError(f"unknown layer type '{name}'{nearest(name, _types)}", field="type") from None
+
+
+@cache
+def _load_packages() -> None:
+    """Import the modules that installed packages, this one included, name for types of theirs."""
+    for entry in metadata.entry_points(group="solver_cli.layers"):
+        entry.load()

@@ -1,10 +1,10 @@
-"""Who may import whom, and how long a file may be."""
+"""Who may import whom, what stands where, and how long a file may be."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,28 +13,19 @@ import solver_cli
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
-LEVELS = [
-    {"errors", "log", "caffe_pb2"},
-    {"prototxt", "upgrade", "netspec", "formats", "upgrading"},
-    {"registry", "fillers", "user_code"},
-    {"layers", "data", "datasets"},
-    {"plan", "labels", "fusion", "number_types", "net"},
-    {"records", "sections", "pieces", "recompute", "noise", "passes", "loss_scale", "precision", "compiled"},
-    {"lr_policy", "schedule", "update_rules", "kernels", "update", "snapshot", "runstate", "archive", "debug_info",
-     "display", "finite", "doubts", "solverspec", "signals", "memory", "cpu"},
-    {"fit"},
-    {"solver"},
-    {"training", "progress", "pycaffe", "catalogue", "lint", "report"},
-    {"cli"},
-]  # fmt: skip
-LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
+WINGS = ["commands", "pycaffe", "solver", "snapshots", "passes", "updates", "net", "layers", "data", "formats", "text"]
+GROUND = ["fillers", "registry", "errors", "log"]  # modules of the package itself, in the same order: imports go down
+LEVEL = {name: level for level, name in enumerate([*WINGS, *GROUND, *GENERATED])}
 FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")}
+HOUSE = [name for name in FILES if name != "__init__"]
+MOST = 8  # modules that stand outside the wings
+LONGEST = 460  # lines of a file
 
 
-def imported(name: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
-    """The full names that import statements among `nodes` name."""
+def imported(name: str) -> Iterator[str]:
+    """The full names that import statements name, at the head of a file or inside a function."""
     folder = ["solver_cli", *name.split("/")[:-1]]
-    for node in nodes:
+    for node in ast.walk(ast.parse(FILES[name].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -42,39 +33,58 @@ def imported(name: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
             yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
 
 
-def part(name: str) -> str:
-    """The module or folder of this package that a full name lies in."""
-    return name.split(".")[1] if name.startswith("solver_cli.") else ""
+def place(full: str) -> str:
+    """The wing, or the module on the ground, that a full name lies in."""
+    return full.split(".")[1] if full.startswith("solver_cli.") else ""
 
 
-@pytest.mark.parametrize("name", [name for name in FILES if name != "__init__"])
+def inside(full: str) -> str:
+    """The file that a full name lies in; "" for one that is not of this package."""
+    path = full.removeprefix("solver_cli.").replace(".", "/") if full.startswith("solver_cli.") else ""
+    while path and path not in FILES:
+        path = path.rpartition("/")[0]
+    return path
+
+
+@pytest.mark.parametrize("name", HOUSE)
 def test_imports_go_down(name: str) -> None:
-    """Of what a module imports at once; an import inside a function waits until it is needed."""
     own = name.split("/")[0]
-    used = {part(found) for found in imported(name, ast.parse(FILES[name].read_text()).body)} - {"", own}
-    assert used | {own} <= set(LEVEL), "say in LEVELS where it stands"
-    assert not {other for other in used if LEVEL[other] > LEVEL[own]}, "imports from a higher level"
-    assert not {own, *used} >= {"layers", "data"} or LEVEL[own] > LEVEL["data"], "layers and data do not know each other"
+    used = {place(full) for full in imported(name)} - {"", own}
+    assert used | {own} <= set(LEVEL), "say in WINGS or GROUND where it stands"
+    assert not {other for other in used if LEVEL[other] < LEVEL[own]}, "imports from above"
+    assert {own, *used} & {"layers", "data"} != {"layers", "data"} or LEVEL[own] < LEVEL["layers"], "layers and data are strangers"
 
 
-def users(module: str) -> list[str]:
-    """The files that import `module` or anything in it, wherever in the file."""
+def test_no_files_go_in_a_circle() -> None:
+    uses = {name: {inside(full) for full in imported(name)} - {"", name} for name in HOUSE}
+    while free := [name for name, used in uses.items() if not used & set(uses)]:
+        for name in free:
+            del uses[name]
+    assert not uses, "each of these imports one of the others"
+
+
+def test_every_wing_says_what_it_is_for() -> None:
+    for wing in WINGS:
+        assert ast.get_docstring(ast.parse((PACKAGE / wing / "__init__.py").read_text())), wing
+    alone = [name for name in HOUSE if "/" not in name and name not in GENERATED]
+    assert sorted(alone) == sorted(GROUND)
+    assert len(alone) <= MOST
+
+
+def users(module: str) -> set[str]:
+    """The wings that import `module` or anything in it, wherever in a file."""
     pattern = re.compile(rf"{re.escape(module)}(\.|$)")
-    return [
-        name
-        for name, path in FILES.items()
-        if any(map(pattern.match, imported(name, ast.walk(ast.parse(path.read_text())))))
-    ]
+    return {name.split("/")[0] for name in FILES if any(map(pattern.match, imported(name)))}
 
 
-def test_click_is_for_the_command_line_only() -> None:
-    assert users("click") == ["cli"]
+def test_click_is_for_the_commands_only() -> None:
+    assert users("click") == {"commands"}
 
 
 def test_nothing_runs_distributed() -> None:
-    assert users("torch.distributed") == []
+    assert users("torch.distributed") == set()
 
 
 def test_files_are_short() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items() if name not in GENERATED}
-    assert {name: length for name, length in lengths.items() if length > 460} == {}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}

@@ -13,8 +13,8 @@ from golden_cases import Tolerance, assert_weights, index, near, options
 
 from solver_cli import Net, Solver
 from solver_cli.caffe_pb2 import BlobProto, Datum
-from solver_cli.datasets import write_lmdb
-from solver_cli.training import effective
+from solver_cli.commands.datasets import write_lmdb
+from solver_cli.commands.training import effective
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 CASES = [case["case"] for case in index("solvers/index.json")["cases"]]

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.data.crops import Encoded, Picture
-from solver_cli.data.image import decode
+from solver_cli.data.decode import decode
 from solver_cli.data.source import by
 from solver_cli.data.transform import THREADED
 from solver_cli.errors import DataError

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import TransformationParameter
+from solver_cli.data.decode import MAX_PIXELS, opencv
 from solver_cli.data.source import by, log
 from solver_cli.errors import ConfigError, DataError
 
@@ -27,8 +28,6 @@ class Resize:
     """
 
     def __init__(self, param: TransformationParameter) -> None:
-        from solver_cli.data.image import MAX_PIXELS, opencv  # which need transform.py, and that needs this
-
         self._cv2, self._most = opencv(), MAX_PIXELS
         self._param = param
         self._short = bounds(param, "img_rand_resize", lower_above=0, upper_above=0)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.data.crops import Picture
-from solver_cli.data.image import decode, opencv, planes, read_file
+from solver_cli.data.decode import decode, opencv, planes, read_file
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
     by,

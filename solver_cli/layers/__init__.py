@@ -7,5 +7,4 @@ from solver_cli.layers import loss as loss
 from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization
 from solver_cli.layers import pooling as pooling
-from solver_cli.layers import python as python
 from solver_cli.layers import recurrent as recurrent

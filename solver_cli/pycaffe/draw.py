@@ -10,7 +10,7 @@ from typing import Any
 
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, PoolingParameter
 from solver_cli.errors import ConfigError
-from solver_cli.upgrade import net_needs_upgrade, upgrade_net
+from solver_cli.text.upgrade import net_needs_upgrade, upgrade_net
 
 LAYER_STYLE_DEFAULT = {"shape": "record", "fillcolor": "#6495ED", "style": "filled"}
 NEURON_LAYER_STYLE = {"shape": "record", "fillcolor": "#90EE90", "style": "filled"}

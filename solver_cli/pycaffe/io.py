@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from solver_cli.caffe_pb2 import BlobProto, BlobProtoVector, Datum
-from solver_cli.data.image import opencv
+from solver_cli.data.decode import opencv
 
 Array = npt.NDArray[Any]
 

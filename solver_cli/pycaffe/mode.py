@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from solver_cli import log
-from solver_cli import plan as _plan  # noqa: F401 - registers every layer type
+from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer type
 from solver_cli.registry import layer_types
 
 

@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from solver_cli import errors, snapshot
-from solver_cli import net as core
+from solver_cli import errors
 from solver_cli.caffe_pb2 import Phase
 from solver_cli.data.memory import MemoryData
 from solver_cli.formats import caffemodel
 from solver_cli.formats.atomic import atomic_write
-from solver_cli.layers.python import PythonLayer
-from solver_cli.netspec import read_net
-from solver_cli.plan import Node
+from solver_cli.net import net as core
+from solver_cli.net.plan import Node
 from solver_cli.pycaffe import mode
 from solver_cli.pycaffe.blob import Array, Blob, BlobVec, gradient
 from solver_cli.pycaffe.layer import Layer, NetLayer
 from solver_cli.pycaffe.passes import Captured, Pass, kept_tops
-from solver_cli.user_code import UserCodeError
+from solver_cli.pycaffe.python_layer import PythonLayer
+from solver_cli.snapshots import snapshot
+from solver_cli.text.netspec import read_net
+from solver_cli.text.user_code import UserCodeError
 
 Callback = Callable[[int], object]
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import FillerParameter
 from solver_cli.errors import Error
-from solver_cli.layers.python import PythonLayer
-from solver_cli.net import Net
-from solver_cli.plan import Node, as_tuple, backward_needs
+from solver_cli.net.net import Net
+from solver_cli.net.plan import Node, as_tuple, backward_needs
 from solver_cli.pycaffe.blob import Blob, gradient
+from solver_cli.pycaffe.python_layer import PythonLayer
 
 SHARING = ("Split", "Reshape", "Flatten")  # their tops are their bottom's memory, as in Caffe
 

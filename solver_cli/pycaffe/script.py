@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from solver_cli import log
 from solver_cli.pycaffe import mode, standin
-from solver_cli.user_code import user_traceback
+from solver_cli.text.user_code import user_traceback
 
 
 def run(args: Sequence[str], *, module: str = "", code: str = "", ours: bool = False) -> int:

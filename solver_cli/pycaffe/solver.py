@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from torch import Tensor
 
-from solver_cli import solver as core
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.net import Net as CoreNet
-from solver_cli.netspec import NetSpec
+from solver_cli.net.net import Net as CoreNet
 from solver_cli.pycaffe import mode
 from solver_cli.pycaffe.net import Net, clear_gradients, unwrapped
-from solver_cli.solverspec import read_solver
+from solver_cli.solver import solver as core
+from solver_cli.solver.solverspec import read_solver
+from solver_cli.text.netspec import NetSpec
 
 
 class Solver:

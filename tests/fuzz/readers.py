@@ -19,18 +19,20 @@ from typing import Any
 import lmdb
 import numpy as np
 
-from solver_cli import archive, runstate, solverspec, upgrading
 from solver_cli.caffe_pb2 import Datum, NetParameter, NetState, Phase, SolverParameter
-from solver_cli.data import database, hdf5, image, window
+from solver_cli.commands import upgrading
+from solver_cli.data import database, decode, hdf5, image, window
 from solver_cli.data.crops import Encoded
 from solver_cli.data.datum import Datums
 from solver_cli.data.pool import Pool
 from solver_cli.errors import Error
-from solver_cli.formats import blobproto, caffemodel, solverstate
-from solver_cli.netspec import NetSpec, filter_layers, insert_splits, read_net
-from solver_cli.plan import Planner
-from solver_cli.solver import Solver
-from solver_cli.solverspec import SolverSpec, read_solver
+from solver_cli.formats import blobproto, caffemodel, runstate, solverstate
+from solver_cli.net.plan import Planner
+from solver_cli.snapshots import archive
+from solver_cli.solver import solverspec
+from solver_cli.solver.solver import Solver
+from solver_cli.solver.solverspec import SolverSpec, read_solver
+from solver_cli.text.netspec import NetSpec, filter_layers, insert_splits, read_net
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 SOURCE = GOLDEN / "data_layers" / "source"
@@ -289,11 +291,11 @@ def datum_seeds() -> list[bytes]:
 
 def read_image(content: bytes) -> None:
     for colour in (None, True, False):
-        image.decode(content, "picture 'x'", colour, "image_data_param.source")
+        decode.decode(content, "picture 'x'", colour, "image_data_param.source")
 
 
 def image_seeds() -> list[bytes]:
-    cv2 = image.opencv()
+    cv2 = decode.opencv()
     picture = np.arange(8 * 9 * 3, dtype=np.uint8).reshape(8, 9, 3)
     kinds = (".bmp", ".tiff", ".webp", ".ppm", ".jp2", ".gif")
     made = [bytes(cv2.imencode(kind, picture)[1]) for kind in kinds if cv2.haveImageWriter("x" + kind)]
@@ -307,7 +309,7 @@ def read_image_list(content: bytes) -> None:
 
     torch.tensor([label for _, label in rows], dtype=torch.float32)
     for name, _ in rows[:2]:
-        image.read_file(f"{SOURCE}/images/{name}", "image_data_param.source")
+        decode.read_file(f"{SOURCE}/images/{name}", "image_data_param.source")
 
 
 def read_window_file(content: bytes) -> None:

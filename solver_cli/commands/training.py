@@ -1,0 +1,122 @@
+"""What `solver-train` does, as one function."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing, nullcontext
+from typing import Any
+
+import torch
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.commands.progress import progress
+from solver_cli.errors import ConfigError, DeviceError
+from solver_cli.net.layout import keep_memory
+from solver_cli.snapshots.archive import newest_whole
+from solver_cli.solver.signals import Action, SignalHandler
+from solver_cli.solver.solver import Solver
+from solver_cli.solver.solverspec import SolverSpec, read_solver
+from solver_cli.text import prototxt
+
+AUTO = "auto"
+
+
+def train(
+    path: str,
+    *,
+    snapshot: str | None = None,
+    weights: str | None = None,
+    gpu: str | None = None,
+    cpu: bool = False,
+    level: int = 0,
+    stages: Sequence[str] = ("",),
+    settings: Sequence[tuple[str, str]] = (),
+    sigint: Action = Action.STOP,
+    sighup: Action = Action.SNAPSHOT,
+    **options: Any,
+) -> int:
+    """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`; the process's exit code.
+
+    `snapshot` "auto" goes on from the newest whole snapshot of the file's snapshot_prefix, or starts, from `weights` if they
+    are given, where there is none.
+    Raises Error.
+    `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
+    go into train_state, as Caffe's tool puts them there. `options`: those of Solver.
+    """
+    spec = effective(path, weights=weights, level=level, stages=stages, settings=settings)
+    if snapshot == AUTO:
+        snapshot = newest_whole(spec.param.snapshot_prefix)
+        found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
+        log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
+    if snapshot:
+        spec.param.ClearField("weights")  # the snapshot's count
+    device = choose_device(spec, gpu, cpu)
+    kept = keep_memory() if device.type == "cpu" else nullcontext()
+    with kept, SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device, **options)) as solver:
+        solver.action, solver.ending = signals, signals.ending
+        if snapshot:
+            log.info("caffe.cpp:235", f"Resuming from {snapshot}")
+            solver.restore(snapshot)
+        log.info("caffe.cpp:239", "Starting Optimization")
+        with progress(solver):
+            solver.solve()
+        log.info("caffe.cpp:250", "Optimization Done.")
+    return signals.exit_code
+
+
+def effective(
+    path: str,
+    *,
+    weights: str | None = None,
+    level: int = 0,
+    stages: Sequence[str] = ("",),
+    settings: Sequence[tuple[str, str]] = (),
+) -> SolverSpec:
+    """The solver file `path` with what the options change in it; `weights` of "" takes the file's own away. Raises Error."""
+    spec = read_solver(path)
+    for name, value in settings:
+        prototxt.set_field(spec.param, name, value)
+    spec.param.train_state.level = level
+    spec.param.train_state.stage.extend(stages)
+    if weights is not None:
+        spec.param.ClearField("weights")
+    if weights:
+        spec.param.weights.append(weights)
+    return spec
+
+
+def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
+    """The device that the options, else the solver file, ask for. Raises DeviceError, ConfigError."""
+    wants_gpu = spec.param.solver_mode == SolverParameter.SolverMode.Value("GPU")
+    if gpu is None and not cpu and wants_gpu and not torch.cuda.is_available() and spec.param.HasField("solver_mode"):
+        log.warning("caffe.cpp:197", "solver_mode is GPU, but there is no GPU here: training on the CPU (--cpu says so).")
+    if cpu or (gpu is None and not (wants_gpu and torch.cuda.is_available())):
+        log.info("caffe.cpp:197", "Use CPU.")
+        return torch.device("cpu")
+    index = _gpu_index(gpu) if gpu is not None else spec.param.device_id
+    if index >= torch.cuda.device_count():
+        found = f"there is no GPU {index}: this machine has {torch.cuda.device_count()}"
+        if gpu is None:
+            spec.fail(found, "device_id")
+        raise DeviceError(f"--gpu {gpu}: {found} (--cpu trains without one)")
+    spec.param.device_id = index
+    log.info("caffe.cpp:203", f"Using GPUs {index}")
+    log.info("caffe.cpp:208", f"GPU {index}: {torch.cuda.get_device_name(index)}")
+    return torch.device("cuda", index)
+
+
+def _gpu_index(gpu: str) -> int:
+    """The one GPU of `--gpu`: training on several is refused by name."""
+    if gpu == "all":
+        found = list(range(torch.cuda.device_count())) or [0]
+    else:
+        try:
+            found = [int(part) for part in gpu.split(",")]
+        except ValueError:
+            raise ConfigError(f"--gpu {gpu}: expected numbers separated by commas, or all") from None
+    if len(found) > 1:
+        raise DeviceError(f"--gpu {gpu}: training on several GPUs is not supported; name one, and use iter_size")
+    if found[0] < 0:
+        raise ConfigError(f"--gpu {gpu}: a GPU's number is 0 or more")
+    return found[0]

@@ -1,0 +1,79 @@
+"""debug_info: mean absolute values of every blob, learned blob and gradient of a pass, layer by layer, in Caffe's lines."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from solver_cli import log
+from solver_cli.net.net import Net
+from solver_cli.net.plan import Node, backward_needs
+
+Seen = list[tuple[Node, list[Tensor]]]
+
+
+class DebugInfo:
+    """Observes one pass of `net`: logs the forward lines as it runs, the backward lines when asked."""
+
+    def __init__(self, net: Net):
+        self.net = net
+        self.seen: Seen = []
+        self.before = net.observer
+        net.observer = self.forward
+
+    def forward(self, node: Node, bottoms: list[Tensor], tops: tuple[Tensor, ...]) -> None:
+        """Log a layer's tops and learned blobs; keep its bottoms for the way back."""
+        if self.before:
+            self.before(node, bottoms, tops)
+        for name, top in zip(node.tops, tops, strict=True):
+            log.info("net.cpp:593", f"    [Forward] Layer {node.name}, top blob {name} data: {_mean(top)}")
+        for index, blob in enumerate(node.blobs()):
+            name = _display_name(node, index)
+            log.info("net.cpp:605", f"    [Forward] Layer {node.name}, param blob {name} data: {_mean(blob)}")
+        for bottom in bottoms:
+            if bottom.requires_grad:
+                bottom.retain_grad()
+        self.seen.append((node, bottoms))
+
+    def backward(self) -> None:
+        """Log the gradients of a backward pass that has run, from the last layer to the first."""
+        needs = backward_needs(self.net.nodes, self.net.param.force_backward)
+        for (node, bottoms), (need, wanted) in zip(reversed(self.seen), reversed(needs), strict=True):
+            if not need:
+                continue
+            for name, bottom, want in zip(node.bottoms, bottoms, wanted, strict=True):
+                if want:
+                    diff = _mean(_gradient(bottom))
+                    log.info("net.cpp:621", f"    [Backward] Layer {node.name}, bottom blob {name} diff: {diff}")
+            for index, learned in enumerate(node.learned):
+                if learned.blob.requires_grad:
+                    diff = _mean(_gradient(learned.blob))
+                    log.info("net.cpp:632", f"    [Backward] Layer {node.name}, param blob {index} diff: {diff}")
+        log.error("net.cpp:721", f"    [Backward] All net params (data, diff): {_norms(self.net)}")
+        self.seen = []
+
+    def close(self) -> None:
+        """Stop observing."""
+        self.net.observer = self.before
+
+
+def _display_name(node: Node, index: int) -> str:
+    params = node.param.param
+    return (params[index].name if index < len(params) else "") or str(index)
+
+
+def _gradient(tensor: Tensor) -> Tensor:
+    return tensor.grad if tensor.grad is not None else torch.zeros_like(tensor)
+
+
+def _mean(tensor: Tensor) -> str:
+    return log.number(float(tensor.detach().abs().mean()))
+
+
+def _norms(net: Net) -> str:
+    """L1 and L2 norms over all distinct learned blobs and their gradients."""
+    data = torch.cat([learned.blob.detach().flatten() for learned in net.learned]).double()
+    diff = torch.cat([_gradient(learned.blob).flatten() for learned in net.learned]).double()
+    l1 = f"({log.number(float(data.abs().sum()))}, {log.number(float(diff.abs().sum()))})"
+    l2 = f"({log.number(float(data.norm()))}, {log.number(float(diff.norm()))})"
+    return f"L1 norm = {l1}; L2 norm = {l2}"

@@ -1,0 +1,415 @@
+"""Net: a flat plan of layers over a dict of named blobs, in one phase."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import BlobProto, LayerParameter, NetParameter, ParamSpec, Phase
+from solver_cli.data.prefetch import Prefetcher
+from solver_cli.data.source import Source
+from solver_cli.errors import ConfigError, Error, out_of_memory
+from solver_cli.fillers import fill
+from solver_cli.net.fusion import fuse
+from solver_cli.net.labels import checked
+from solver_cli.net.plan import (
+    Absent,
+    Learned,
+    Node,
+    Planner,
+    as_tuple,
+    backward_needs,
+    describe,
+    first_line,
+    refuse_gradients,
+    shape_string,
+)
+from solver_cli.text import prototxt
+from solver_cli.text.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
+from solver_cli.text.number_types import check_types
+
+Observer = Callable[[Node, list[Tensor], tuple[Tensor, ...]], None]
+
+
+class Net(nn.Module):
+    """A Caffe net in one state (phase, level, stages), as a module.
+
+    `nodes`         the layers in order, Split layers included
+    `params`        {layer name: its learned tensors in Caffe's blob order}
+    `learned`       every distinct learned blob once, in the net's order
+    `inputs`        {top of an Input layer: its shape}
+    `sources`       {layer name: its data source}
+    `outputs`       the blobs that no layer reads, in alphabetical order
+    `loss_weights`  {blob: its weight in the loss}, where it has one
+    """
+
+    def __init__(
+        self,
+        spec: NetSpec,
+        *,
+        device: torch.device | str = "cpu",
+        seed: int | None = None,
+        python_layers: bool = True,
+        absent: Absent | None = None,
+    ):
+        """Build the net of `spec` in its state. `seed` makes fillers, dropout and data repeatable; `python_layers` false
+        refuses layers of type Python, which run code of the user's; `absent` makes what stands in for data that are not
+        there. On the device meta it has shapes and no values. Raises Error."""
+        super().__init__()
+        self.param = spec.param
+        self.name = spec.param.name
+        self.phase = Phase.Name(spec.param.state.phase)
+        self.device = torch.device(device)
+        self.draws: torch.Generator | None = None  # what dropout draws from
+        self.generator = torch.Generator()
+        if seed is None:
+            self.generator.seed()
+        else:
+            self.generator.manual_seed(seed)
+        layers = filter_layers(spec)
+        check_types(spec, layers)
+        text = prototxt.to_text(describe(spec.param, layers)).rstrip()
+        log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
+        rng = np.random.default_rng(self.generator.initial_seed() % 2**63)
+        planner = Planner(spec.param.state.phase, rng, python_layers, absent)
+        self.nodes: list[Node] = []
+        self.learned: list[Learned] = []
+        self._named: dict[str, Learned] = {}
+        self.layers = nn.ModuleList()
+        self.observer: Observer | None = None  # called after each layer with (node, bottoms, tops)
+        self.run: Callable[..., Tensor] = self.run_plainly  # precision and compilation put themselves around it
+        try:
+            for layer in insert_splits(layers, spec.param):
+                node = planner.add(layer)
+                node.propagates = () if self.param.force_backward else tuple(node.param.propagate_down)
+                self.nodes.append(node)
+                self._learn(node)
+        except BaseException:
+            self.close()
+            raise
+        self.train(spec.param.state.phase == Phase.Value("TRAIN"))
+        fuse(self.nodes)
+        self.outputs = sorted(planner.available)
+        self.blob_shapes = planner.shapes
+        self._log_needs()
+        self.to(self.device)
+
+    @classmethod
+    def from_text(cls, text: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
+        """Build a net from its text. `options`: device, seed. Raises ConfigError with line and column."""
+        return cls(_in_state(parse_net(text), phase, level, stages), **options)
+
+    @classmethod
+    def from_file(cls, path: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
+        """Build a net from the file `path`. `options`: device, seed. Raises ConfigError with file, line and column."""
+        return cls(_in_state(read_net(path), phase, level, stages), **options)
+
+    # -- learned blobs ----------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> dict[str, list[Tensor]]:
+        """{layer name: its learned tensors}, for layers that have any. A blob shared in another shape is a detached view."""
+        result: dict[str, list[Tensor]] = {}
+        for node in self.nodes:
+            if node.learned:
+                result.setdefault(node.name, node.blobs())
+        return result
+
+    def _learn(self, node: Node) -> None:
+        """Give the node's learned blobs memory and values, or another layer's where `param { name }` says so."""
+        module = node.module
+        if module is None:
+            return
+        self.layers.append(module)
+        if len(node.param.param) > len(node.blob_names):
+            found, taken = len(node.param.param), len(node.blob_names)
+            node.spec.fail(f"has {found} param entries for {taken} learned blobs: take out the rest", "param")
+        for index, name in enumerate(node.blob_names):
+            meta = module.get_parameter(name)
+            spec = self._param_spec(node, index, statistic=not meta.requires_grad)
+            learned = self._named.get(spec.name) if spec.name else None
+            if learned is None:
+                learned = Learned(self._materialise(node, index, meta), node, index, spec)
+                self.learned.append(learned)
+                if spec.name:
+                    self._named[spec.name] = learned
+            else:
+                _check_shared(node, index, spec, learned, meta)
+            learned.blob.requires_grad_(meta.requires_grad and (learned.lr_mult != 0 or self.param.force_backward))
+            node.learned.append(learned)
+            _install(node, index, tuple(meta.shape))
+
+    def _param_spec(self, node: Node, index: int, statistic: bool) -> ParamSpec:
+        """The blob's ParamSpec. Statistics (BatchNorm's) are no learned values: their rate is 0 and may not be another."""
+        params = node.param.param
+        if not statistic:
+            return params[index] if index < len(params) else ParamSpec()
+        if index >= len(params):
+            params.add(lr_mult=0)
+        elif not params[index].HasField("lr_mult") or params[index].lr_mult != 0:
+            node.spec.fail(
+                f"blob {index} holds statistics, which are not learned: write lr_mult: 0 or leave param out",
+                f"param[{index}].lr_mult",
+            )
+        return params[index]
+
+    def _materialise(self, node: Node, index: int, meta: nn.Parameter) -> nn.Parameter:
+        """Memory for a blob, with the values of the text's `blobs` or of its filler; none of both on the meta device."""
+        if self.device.type == "meta":
+            return nn.Parameter(torch.empty_like(meta))
+        try:
+            blob = torch.empty(meta.shape)
+            if index < len(node.param.blobs):
+                blob.copy_(torch.from_numpy(_array(node.param.blobs[index])).reshape(meta.shape))
+            elif filler := getattr(meta, "filler", None):
+                fill(blob, filler, self.generator)
+            elif (initial := getattr(meta, "initial", None)) is not None:
+                blob.copy_(initial)
+            else:
+                blob.zero_()
+        except ConfigError as error:
+            raise node.spec.locate(error) from None
+        except RuntimeError as error:
+            node.spec.fail(f"blob {index} of shape {shape_string(tuple(meta.shape))} cannot be made: {first_line(error)}")
+        return nn.Parameter(blob)
+
+    def share_with(self, other: Net) -> None:
+        """Use `other`'s learned blobs in the layers of the same name. Raises ConfigError where they do not fit."""
+        mine: dict[str, Node] = {}
+        for node in self.nodes:
+            mine.setdefault(node.name, node)
+        for theirs in other.nodes:
+            if theirs.name not in mine:
+                continue
+            node = mine[theirs.name]
+            if len(node.learned) != len(theirs.learned):
+                node.spec.fail(f"has {len(node.learned)} learned blobs, the train net's layer {len(theirs.learned)}")
+            for index, (learned, blob) in enumerate(zip(node.learned, theirs.blobs(), strict=True)):
+                wanted, found = node.blob_shapes[index], tuple(blob.shape)
+                if wanted != found:
+                    node.spec.fail(
+                        f"cannot share blob {index} with the train net's: its shape is {shape_string(found)}, "
+                        f"here {shape_string(wanted)} is wanted"
+                    )
+                learned.blob = theirs.learned[index].blob
+        self.install()
+
+    def install(self) -> None:
+        """Let every layer compute with the learned blobs that `learned` now names."""
+        for node in self.nodes:
+            for index, shape in enumerate(node.blob_shapes):
+                _install(node, index, shape)
+
+    # -- running ----------------------------------------------------------------------------------------------------
+
+    def forward(self, inputs: Mapping[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the layers in order; return the weighted loss and every named blob.
+
+        `inputs`: tensors for the tops of Input and data layers; tops that are left out come from their data source.
+        Raises Error that names the layer, its place and what it met.
+        """
+        blobs = dict(inputs) if inputs is not None else {}
+        blobs.update(self.next_batch(blobs))
+        return self.run(self.nodes, blobs), blobs
+
+    def run_plainly(
+        self,
+        nodes: Sequence[Node],
+        blobs: dict[str, Tensor],
+        shares: Mapping[Node, Tensor | float] | None = None,
+        keep: bool = True,
+    ) -> Tensor:
+        """Run `nodes`, some of the net's in their order, on `blobs`, which take in their tops; return the weighted loss.
+
+        `shares`: what part of their mean the losses of a part of a batch are. Without `keep` a blob goes once it is read.
+        """
+        loss = torch.zeros((), device=self.device)
+        node: Node | None = None
+        bottoms: list[Tensor] = []
+        observer = self.observer
+        try:
+            for node in nodes:
+                if node.run is None:
+                    if observer:
+                        observer(node, [], tuple(blobs[name] for name in node.tops))
+                    continue
+                bottoms = [blobs[name] if keep else blobs.pop(name) for name in node.bottoms]
+                if node.propagates:
+                    bottoms = [b if down else b.detach() for b, down in zip(bottoms, node.propagates, strict=True)]
+                run = node.run if observer or node.quick is None else node.quick
+                tops = as_tuple(run(*bottoms))
+                for name, top, weight in zip(node.tops, tops, node.loss_weights, strict=True):
+                    if name:
+                        blobs[name] = top  # an in-place layer rebinds its bottom's name
+                    if weight:
+                        part = weight * shares[node] if shares and node in shares else weight
+                        loss = loss + (part * top if top.dim() == 0 else part * top.sum())
+                if observer:
+                    observer(node, bottoms, tops)
+                del tops
+                bottoms = []  # the next layer's work needs their memory
+        except Error as error:
+            raise node.spec.locate(error) if node else error from None
+        except (RuntimeError, IndexError) as error:
+            if node is None or out_of_memory(error):
+                raise
+            shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)
+            node.spec.fail(f"failed on bottoms of shape {shapes}: {first_line(error)}")
+        return loss
+
+    def next_batch(self, given: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """One batch of every data layer whose tops are not `given`, on the net's device; zeros for Input layers."""
+        given = given or {}
+        batch: dict[str, Tensor] = {}
+        for node in self.nodes:
+            if node.run is not None or all(top in given for top in node.tops):
+                continue
+            try:
+                tensors = node.source.next_batch() if node.source else map(torch.zeros, node.shapes)
+            except Error as error:
+                raise node.spec.locate(error) from None
+            batch.update({top: t.to(self.device, non_blocking=True) for top, t in zip(node.tops, tensors, strict=True)})
+        return {name: tensor for name, tensor in batch.items() if name not in given}
+
+    def read_ahead(self, interrupted: Callable[[], bool] = lambda: False) -> None:
+        """From now on, let a thread for each data layer that reads files do so while the net computes.
+
+        While a batch is long in coming, `interrupted` tells whether to give up waiting (raises `prefetch.Interrupted`).
+        """
+        for node in self.nodes:
+            if node.source is not None and node.param.type not in ("MemoryData", "DummyData"):
+                source = checked(node, self.nodes, self.blob_shapes) if self.device.type == "cuda" else node.source
+                node.source = Prefetcher(source, node.param.data_param.prefetch, self.device, interrupted)
+
+    def outputs_of(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The output blobs among `blobs`, in the order in which they are shown."""
+        return {name: blobs[name] for name in self.outputs}
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """{layer name: its data source}"""
+        return {node.name: node.source for node in self.nodes if node.source is not None}
+
+    @cached_property
+    def stateful(self) -> list[Node]:
+        """The nodes that keep more from one pass to the next than learned blobs: data, recurrent and Python layers."""
+        return [n for n in self.nodes if n.source is not None or n.param.type == "Python" or hasattr(n.module, "reset")]
+
+    @property
+    def python_layers(self) -> dict[str, Any]:
+        """{layer name: the user's object} of the layers of type Python."""
+        return {node.name: node.module.instance for node in self.nodes if node.module and node.param.type == "Python"}
+
+    @property
+    def inputs(self) -> dict[str, tuple[int, ...]]:
+        """{top: shape} of the Input layers."""
+        entries = (n for n in self.nodes if n.run is None and n.source is None)
+        return {top: shape for n in entries for top, shape in zip(n.tops, n.shapes, strict=True)}
+
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """{blob: its weight in the loss}, for blobs that have one."""
+        return {t: w for node in self.nodes for t, w in zip(node.tops, node.loss_weights, strict=True) if w}
+
+    def train(self, mode: bool = True) -> Net:
+        """The phase is the net's for good; a layer with a `phase` of its own keeps that."""
+        self.training = mode
+        return self
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Net:
+        """Also move the random generator of layers that draw, and views of shared blobs, with the net."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        probe = fn(torch.zeros(0))
+        self.device = probe.device
+        drawing = [m for m in self.modules() if hasattr(type(m), "generator")]
+        if drawing and not probe.is_meta:
+            self.draws = torch.Generator(self.device)
+            self.draws.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
+            for module in drawing:
+                module.generator = self.draws  # type: ignore[assignment]
+        return self
+
+    def close(self) -> None:
+        """Give back the files and threads of the data layers."""
+        for node in self.nodes:
+            if node.source is not None:
+                node.source.close()
+
+    def _log_needs(self) -> None:
+        if self.phase == "TRAIN":
+            refuse_gradients(self.nodes, self.param.force_backward)
+        needs = backward_needs(self.nodes, force=False)  # Caffe says this before it looks at force_backward
+        for node, (need, _) in reversed(list(zip(self.nodes, needs, strict=True))):
+            verb = ("net.cpp:200", "needs") if need else ("net.cpp:202", "does not need")
+            log.info(verb[0], f"{node.name} {verb[1]} backward computation.")
+        for blob in self.outputs:
+            log.info("net.cpp:244", f"This network produces output {blob}")
+        log.info("net.cpp:257", "Network initialization done.")
+
+    def to_message(self) -> NetParameter:
+        """Name and layers with their settings, without blobs: what a weights file says of the net."""
+        message = NetParameter(name=self.name)
+        for node in self.nodes:
+            layer = LayerParameter()
+            layer.CopyFrom(node.param)
+            layer.ClearField("blobs")
+            message.layer.append(layer)
+        return message
+
+
+def _in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> NetSpec:
+    """The spec with the state that the caller names; stages add to the text's own."""
+    wanted = state(phase, level, stages)
+    return spec.with_state(wanted, wanted if not spec.param.state.stage else state(phase, level))
+
+
+def _check_shared(node: Node, index: int, spec: ParamSpec, owner: Learned, meta: nn.Parameter) -> None:
+    """Whether a layer may share `owner`'s blob: the shapes (with PERMISSIVE the counts), then the multipliers.
+
+    A sharing layer may set a multiplier that its owner leaves unset; two different explicit values are refused.
+    """
+    log.info(
+        "net.cpp:514", f"Sharing parameters '{spec.name}' owned by layer '{owner.node.name}', param index {owner.index}"
+    )
+    wanted, found = tuple(meta.shape), tuple(owner.blob.shape)
+    permissive = spec.share_mode == ParamSpec.PERMISSIVE
+    if wanted != found and not (permissive and owner.blob.numel() == meta.numel()):
+        node.spec.fail(
+            f"cannot share param '{spec.name}' of layer '{owner.node.name}': its shape is {shape_string(found)}, here "
+            f"{shape_string(wanted)} is wanted" + ("" if permissive else " (share_mode: PERMISSIVE takes equal counts)"),
+            f"param[{index}]",
+        )
+    merged = ParamSpec()
+    merged.CopyFrom(owner.spec)
+    for multiplier in ("lr_mult", "decay_mult"):
+        if not spec.HasField(multiplier):
+            continue
+        value, owned = getattr(spec, multiplier), getattr(owner.spec, multiplier)
+        if owner.spec.HasField(multiplier) and value != owned:
+            node.spec.fail(
+                f"shared param '{spec.name}' has {multiplier} {value:g} here and {owned:g} in layer '{owner.node.name}'",
+                f"param[{index}].{multiplier}",
+            )
+        setattr(merged, multiplier, value)
+    owner.spec = merged
+
+
+def _array(blob: BlobProto) -> np.ndarray[Any, np.dtype[np.float32]]:
+    return np.array(blob.double_data or blob.data, dtype=np.float32)
+
+
+def _install(node: Node, index: int, shape: tuple[int, ...]) -> None:
+    """Let the module hold its learned blob; in another shape, a view made anew in every pass so that gradients reach it."""
+    assert node.module is not None
+    path, _, leaf = node.blob_names[index].rpartition(".")
+    holder, learned = node.module.get_submodule(path), node.learned[index]
+    if tuple(learned.blob.shape) == shape:
+        setattr(holder, leaf, learned.blob)
+    elif holder._parameters.pop(leaf, None) is not None:
+        node.module.register_forward_pre_hook(lambda *_: setattr(holder, leaf, learned.blob.view(shape)))

@@ -1,0 +1,116 @@
+"""Passes: forward and backward over fresh batches, whole or in pieces, whose gradients add up to those of one iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from solver_cli.net.net import Net
+from solver_cli.passes.noise import NoiseScale
+from solver_cli.passes.pieces import Pieces, Run
+
+Blobs = dict[str, Tensor]
+
+
+class Passes:
+    """Runs the train net on batches of its data.
+
+    `batch`   the last batch, and `draws` the net's random generator before it: to look again at a pass that went wrong
+    `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
+              statistics
+    `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
+    `check`   told the loss of every pass on the CPU, where that costs no waiting
+    """
+
+    def __init__(self, net: Net, check: Callable[[float], None]):
+        self.net = net
+        self.check = check
+        self.run: Run = net.run
+        self.pieces: Pieces | None = None
+        self.window = False
+        self.noise: NoiseScale | None = None
+        self.batch: Blobs = {}
+        self.draws: Tensor | None = None
+        self._statistics: list[Tensor] = [x.blob for x in net.learned if x.node.param.type == "BatchNorm"]
+
+    def __call__(self, count: int, after: Callable[[], None] | None = None) -> tuple[Tensor, Blobs]:
+        """Add the gradients of `count` passes; return the mean of their losses, and the outputs of the last one.
+
+        `after` is called when a pass is done. Whatever is raised, the learned blobs are as they were.
+        """
+        total = torch.zeros((), device=self.net.device)
+        noise = self.noise if self._independent(count) else None
+        if noise:
+            noise.start()
+        with self._kept():
+            for index, size in enumerate([count] if self.window else [1] * count):
+                batches = [self._next() for _ in range(size)]
+                if noise:
+                    self._watch(noise, index)
+                loss, outputs = forward_backward(self.net, batches, self.pieces, self.run)
+                total += loss
+                if self.net.device.type == "cpu":
+                    self.check(float(loss))
+                if after:
+                    after()
+        if noise:
+            noise.end()
+        return total / count, outputs
+
+    def _next(self) -> Blobs:
+        self.batch = self.net.next_batch()
+        self.draws = self.net.draws.get_state() if self.net.draws is not None else None
+        return self.batch
+
+    def _independent(self, count: int) -> bool:
+        """Whether the gradients come in several parts, each from records of its own alone."""
+        return not self.pieces.coupled if self.pieces else count > 1 and bool(self.net.sources or self.net.inputs)
+
+    def _watch(self, noise: NoiseScale, index: int) -> None:
+        """Tell `noise` what part the gradients of pass `index`, or of its pieces, have in the sum over the passes."""
+        if self.pieces:
+            self.pieces.on_piece = lambda i, piece, batch: noise.begin((index, i), len(piece) / len(batch), len(piece))
+        else:
+            noise.begin(index, 1.0, len(next(iter(self.batch.values()))))
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Put BatchNorm's statistics back if an error comes."""
+        before = torch.cat(self._statistics) if self._statistics else torch.empty(0)
+        try:
+            yield
+        except BaseException:
+            for blob, values in zip(self._statistics, torch.split(before, [len(x) for x in self._statistics]), strict=True):
+                blob.data.copy_(values)
+            raise
+
+
+def forward_backward(
+    net: Net, batches: Sequence[Mapping[str, Tensor]], pieces: Pieces | None = None, run: Run | None = None
+) -> tuple[Tensor, Blobs]:
+    """The loss of one batch, or of several in `pieces`, and the outputs; its gradients are added to those there are.
+
+    `run`: what runs the layers, Net.run if None.
+    """
+    if pieces is not None:
+        return pieces(batches)
+    blobs: Blobs = dict(*batches)
+    loss = (run or net.run)(net.nodes, blobs, keep=net.observer is not None)
+    outputs = {name: blob.detach() for name, blob in net.outputs_of(blobs).items()}
+    blobs.clear()
+    if loss.requires_grad:
+        torch.autograd.backward(loss)
+    return loss.detach(), outputs
+
+
+@torch.no_grad()
+def forward(net: Net, batch: Mapping[str, Tensor], pieces: Pieces | None = None) -> tuple[Tensor, Blobs]:
+    """The loss and the outputs of a batch, without gradients."""
+    if pieces is not None:
+        return pieces.test(batch)
+    blobs = dict(batch)
+    loss = net.run(net.nodes, blobs, keep=net.observer is not None)
+    return loss, net.outputs_of(blobs)

@@ -1,0 +1,305 @@
+"""Snapshots: weights and solver states between a solver and its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import NetParameter, SolverParameter
+from solver_cli.errors import ConfigError, SnapshotError, Where
+from solver_cli.formats import caffemodel, runstate, solverstate
+from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.caffemodel import LayerWeights
+from solver_cli.net.net import Net
+from solver_cli.net.plan import Learned, Node, shape_string
+from solver_cli.snapshots import archive
+from solver_cli.snapshots.archive import Summed, identity, weights_of
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Names:
+    """The two files of a snapshot: `<prefix>_iter_<N>.caffemodel` and `.solverstate`, with `.h5` behind both for HDF5."""
+
+    prefix: str
+    hdf5: bool
+
+    def weights(self, iteration: int) -> str:
+        """The weights file's name."""
+        return f"{self.prefix}_iter_{iteration}.caffemodel" + ".h5" * self.hdf5
+
+    def state(self, iteration: int) -> str:
+        """The solver state's name."""
+        return f"{self.prefix}_iter_{iteration}.solverstate" + ".h5" * self.hdf5
+
+    def best(self) -> tuple[str, str]:
+        """The two files of the snapshot with the best test output."""
+        return f"{self.prefix}_best.caffemodel" + ".h5" * self.hdf5, f"{self.prefix}_best.solverstate" + ".h5" * self.hdf5
+
+    def check_writable(self) -> None:
+        """Raise ConfigError unless the folder is there and can be written."""
+        folder = Path(self.prefix).parent
+        if not folder.is_dir():
+            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' does not exist; create it"
+            raise ConfigError(message, field="snapshot_prefix")
+        if not os.access(folder, os.W_OK):
+            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' is not writable"
+            raise ConfigError(message, field="snapshot_prefix")
+
+
+# -- weights --------------------------------------------------------------------------------------------------------
+
+
+def load_weights(net: Net, path: str) -> None:
+    """Copy the blobs of the weights file `path` into the layers of the same name.
+
+    Layers that only the file has are ignored with a log line. Raises SnapshotError, with nothing copied, where a file
+    cannot be read or a blob does not fit.
+    """
+    copies = list(_matches(net, caffemodel.read(path), path))
+    with torch.no_grad():
+        for blob, array in copies:
+            blob.copy_(torch.from_numpy(np.ascontiguousarray(array).reshape(blob.shape)))
+
+
+def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple[Tensor, Array]]:
+    """(learned blob, array of the file) for every layer that both have."""
+    nodes: dict[str, Node] = {}
+    for node in net.nodes:
+        nodes.setdefault(node.name, node)
+    for layer in weights.layers:
+        if layer.name not in nodes:
+            log.info("net.cpp:746", f"Ignoring source layer {layer.name}")
+            continue
+        node = nodes[layer.name]
+        given = _given(node, layer, weights.hdf5)
+        if len(layer.blobs) > len(node.learned) or not all(given):
+            raise SnapshotError(
+                f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
+                f"{len(node.learned)}: rename the layer to learn it from scratch",
+                Where(path),
+            )
+        for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
+            if array is None:
+                continue
+            if not layer.fits(index, blob.shape):
+                raise SnapshotError(
+                    f"layer '{layer.name}', blob {index}: its shape is {shape_string(array.shape)} in the file, "
+                    f"{shape_string(tuple(blob.shape))} in the net ({node.spec.where()}): rename the layer to learn it from "
+                    "scratch, or give it the file's shape",
+                    Where(path),
+                )
+            yield blob, array
+
+
+def _given(node: Node, layer: LayerWeights, hdf5: bool) -> list[bool]:
+    """For each blob of the node, whether the file has it, or may leave it to its owner (HDF5)."""
+    blobs = list(layer.blobs) + [None] * (len(node.learned) - len(layer.blobs))
+    return [
+        blob is not None or (hdf5 and learned.node is not node)
+        for blob, learned in zip(blobs, node.learned, strict=False)
+    ]  # fmt: skip
+
+
+# -- pairs ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Everything that a snapshot holds. Training may go on up to its next update, or for good if the pair is `copied`."""
+
+    weights: str
+    state: str
+    net: NetParameter
+    blobs: list[list[Tensor]]
+    diffs: list[list[Tensor]] | None
+    history: list[Tensor]
+    shared: frozenset[tuple[int, int]]  # (layer, blob) that other layers own
+    solver: solverstate.State
+    run: dict[str, Any]
+    stream: torch.cuda.Stream | None  # on which a GPU copies it, while training's goes on
+
+    def copied(self) -> Pair:
+        """The pair in memory of its own, on the host."""
+        with torch.cuda.stream(self.stream):
+            blobs = [[_copy(blob) for blob in own] for own in self.blobs]
+            diffs = None if self.diffs is None else [[_copy(diff) for diff in own] for own in self.diffs]
+            return replace(self, blobs=blobs, diffs=diffs, history=[_copy(blob) for blob in self.history])
+
+    def write(self) -> None:
+        """Write the weights and the state with their checksum; raises SnapshotError.
+
+        Only when both are written do they get their names, the weights first: a kill at any byte leaves an older pair
+        whole, even one of the same names (see `archive.sweep`).
+        """
+        with atomic_write(self.state) as state_out, atomic_write(self.weights) as out:
+            run = runstate.dumps({**self.run, "weights": self._write_weights(out)})
+            write = solverstate.write_hdf5 if self.state.endswith(".h5") else solverstate.write
+            with torch.cuda.stream(self.stream):
+                history = [array(blob) for blob in self.history]
+            write(state_out, replace(self.solver, learned_net=self.weights, history=history, run=run))
+            state_out.flush()
+            os.fsync(state_out.fileno())
+
+    def _write_weights(self, out: BinaryIO) -> dict[str, int]:
+        """Write the weights; their `archive.identity`."""
+        with torch.cuda.stream(self.stream):
+            blobs = [[array(blob) for blob in own] for own in self.blobs]
+            diffs = None if self.diffs is None else [[array(diff) for diff in own] for own in self.diffs]
+        if self.weights.endswith(".h5"):
+            caffemodel.write_hdf5(out, self.net, blobs, diffs, self.shared)
+            out.flush()
+            return identity(out)  # HDF5 goes back and forth in its file
+        summed = Summed(out)
+        caffemodel.write(summed, self.net, blobs, diffs)
+        out.flush()
+        return summed.identity
+
+
+def collect(
+    net: Net,
+    paths: tuple[str, str],
+    state: solverstate.State,
+    history: list[Tensor],
+    run: dict[str, Any],
+    steps: dict[int, Tensor] | None,
+) -> Pair:
+    """What a snapshot holds; what a pass changes is copied. `paths`: of weights and state; `steps` ({id of a blob: its last
+    update}) become diffs."""
+    layers = [list(zip(node.learned, node.blobs(), strict=True)) for node in net.nodes]
+    diffs = None
+    if steps is not None:
+        diffs = [[_step(steps, learned.blob, blob) for learned, blob in own] for own in layers]
+    return Pair(
+        *paths,
+        net.to_message(),
+        [[_held(net, learned, blob.detach()) for learned, blob in own] for own in layers],
+        diffs,
+        history,
+        frozenset((i, j) for i, n in enumerate(net.nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)),
+        state,
+        run,
+        _stream(net.device),
+    )
+
+
+def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Tensor:
+    step = steps.get(id(learned))
+    return torch.zeros(blob.shape) if step is None else step.reshape(blob.shape)
+
+
+def _held(net: Net, learned: Learned, blob: Tensor) -> Tensor:
+    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics and of a Python layer's."""
+    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers
+    return blob if stays else blob.clone()
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream | None:
+    """A new stream of a GPU that goes on from what the current one has been given so far."""
+    if device.type != "cuda":
+        return None
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream(device))
+    return stream
+
+
+def array(blob: Tensor) -> Array:
+    """The blob's values on the host; on a CPU they are not copied."""
+    return blob.detach().cpu().numpy()
+
+
+def _copy(blob: Tensor) -> Tensor:
+    """A copy on the host. Numpy takes one thread, and of the kernel large pages."""
+    return torch.from_numpy(array(blob).copy("K")) if blob.device.type == "cpu" else blob.detach().cpu()
+
+
+# -- solver states --------------------------------------------------------------------------------------------------
+
+
+def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solverstate.State, str]:
+    """Read the state `path` and check that its history fits; return it and the weights file it names, "" for none.
+
+    Raises SnapshotError.
+    """
+    state = solverstate.read(path)
+    if len(state.history) != len(history):
+        raise SnapshotError(
+            f"the history has {len(state.history)} blobs, {solver_type} on this net needs {len(history)}: it is of another "
+            "solver type or net; resume with the solver that wrote it, or start from its weights with --weights",
+            Where(path),
+        )
+    for index, (found, own) in enumerate(zip(state.history, history, strict=True)):
+        if found.size != own.numel():
+            raise SnapshotError(
+                f"history blob {index} has the shape {shape_string(found.shape)}, the net's is "
+                f"{shape_string(tuple(own.shape))}: the snapshot is of another net",
+                Where(path),
+            )
+    return state, weights_of(state, path)
+
+
+# -- a run's --------------------------------------------------------------------------------------------------------
+
+
+class Checkpoints:
+    """The snapshots of one run: their names, the thread that writes them, which is the last one.
+
+    `saved`: the state of the last one that was begun, "" if it failed; `good`: of the last one that is on the disk.
+    """
+
+    def __init__(self, param: SolverParameter, keep: int):
+        self.names = Names(param.snapshot_prefix, param.snapshot_format == SolverParameter.SnapshotFormat.Value("HDF5"))
+        self.keep = keep
+        self.writer = archive.Writer()
+        self.saved = self.good = ""
+        self._copied = Event()
+        self._copied.set()
+        archive.sweep(self.names.prefix)
+
+    def announce(self, weights: str, path: str) -> None:
+        """Log the names of the two files, and wait for the snapshot before, so that memory holds one copy only."""
+        kind = "HDF5" if self.names.hdf5 else "binary proto"
+        log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
+        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
+        self.writer.wait()
+
+    def write(self, pair: Pair, retry: str, copy: bool) -> None:
+        """Write `pair` in the background, then remove what is more than `keep`; for `retry` see `archive.Writer`.
+
+        With `copy` training may go on: its next update waits for `copied`. Else it must wait for the writer.
+        """
+
+        def job() -> None:
+            try:
+                (self._copy(pair) if copy else pair).write()
+            except BaseException:
+                self.saved = ""
+                raise
+            self.good = pair.state
+            if self.keep:
+                archive.thin_out(self.names.prefix, self.keep, pair.solver.iter)
+
+        if copy:
+            self._copied.clear()
+        self.writer.submit(job, retry)
+
+    def _copy(self, pair: Pair) -> Pair:
+        try:
+            return pair.copied()
+        finally:
+            self._copied.set()
+
+    def copied(self) -> None:
+        """Return when weights and history may change."""
+        self._copied.wait()

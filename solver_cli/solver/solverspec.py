@@ -1,0 +1,170 @@
+"""A solver's text, read, upgraded and checked; and the nets that it names."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
+from solver_cli.errors import ConfigError, nearest
+from solver_cli.solver.lr_policy import POLICIES
+from solver_cli.text import prototxt
+from solver_cli.text.netspec import NetSpec, read_net, upgraded
+from solver_cli.text.prototxt import Place
+from solver_cli.text.upgrade import upgrade_solver
+from solver_cli.updates.rules import RULES
+
+TRAIN_NETS = ("net", "net_param", "train_net", "train_net_param")
+
+
+@dataclass(frozen=True)
+class SolverSpec:
+    """A SolverParameter with its file and the places of its fields."""
+
+    param: SolverParameter
+    file: str = "<text>"
+    place: Place = field(default_factory=Place)
+
+    def fail(self, message: str, path: str | None = None) -> NoReturn:
+        """Raise a ConfigError at the field `path`."""
+        raise ConfigError(message, self.place.where(self.file, path))
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Give errors that come without a place that of their field in this file."""
+        try:
+            yield
+        except ConfigError as error:
+            error.where = error.where or self.place.where(self.file, error.field)
+            raise
+
+
+def read_solver(path: str) -> SolverSpec:
+    """Read the solver file `path`, its old solver_type upgraded, its snapshot_prefix filled in as Caffe does."""
+    param, place = prototxt.read(path, SolverParameter, "solver")
+    try:
+        upgrade_solver(param, path)
+    except ConfigError as error:
+        error.where = error.where or place.where(path, error.field)
+        raise
+    if not param.HasField("snapshot_prefix"):
+        param.snapshot_prefix = str(Path(path).with_suffix(""))
+        log.info("upgrade_proto.cpp:1119", f"snapshot_prefix was not specified and is set to {param.snapshot_prefix}")
+    elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
+        param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
+        log.info("upgrade_proto.cpp:1124", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
+    return SolverSpec(param, path, place)
+
+
+def check(spec: SolverSpec) -> None:
+    """Refuse settings that Caffe refuses, some before training instead of at the first update. Raises ConfigError."""
+    param = spec.param
+    if param.type not in RULES:
+        known = ", ".join(sorted(RULES))
+        spec.fail(f"unknown solver type '{param.type}' (known types: {known}){nearest(param.type, RULES)}", "type")
+    if param.average_loss < 1:
+        spec.fail(f"average_loss must be 1 or more, not {param.average_loss}", "average_loss")
+    if param.iter_size < 1:
+        spec.fail(f"iter_size must be 1 or more, not {param.iter_size}", "iter_size")
+    if param.type in ("AdaGrad", "RMSProp") and param.momentum:
+        spec.fail(f"{param.type} knows no momentum: take it out, or set it to 0 (found {param.momentum:g})", "momentum")
+    if param.type == "RMSProp" and not 0 <= param.rms_decay < 1:
+        spec.fail(f"rms_decay must be at least 0 and below 1, not {param.rms_decay:g}", "rms_decay")
+    if param.weight_decay and param.regularization_type not in ("L1", "L2"):
+        spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
+    for setting, value in param.ListFields():
+        if isinstance(value, float) and math.isnan(value):
+            spec.fail(f"{setting.name} is not a number", setting.name)
+    _check_policy(spec)
+    _check_tests(spec)
+
+
+def _check_policy(spec: SolverSpec) -> None:
+    param, policy = spec.param, spec.param.lr_policy
+    if not policy:
+        spec.fail(f"lr_policy is missing: expected one of {', '.join(POLICIES)}")
+    if policy not in POLICIES:
+        known = f"expected one of {', '.join(POLICIES)}"
+        spec.fail(f"unknown lr_policy '{policy}': {known}{nearest(policy, POLICIES)}", "lr_policy")
+    if policy in ("step", "sigmoid") and param.stepsize <= 0:
+        field = "stepsize" if param.HasField("stepsize") else "lr_policy"
+        spec.fail(f"lr_policy '{policy}' needs a stepsize above 0, not {param.stepsize}", field)
+    if policy in ("step", "exp", "inv", "multistep", "sigmoid") and param.gamma < 0:
+        spec.fail(f"lr_policy '{policy}' needs a gamma of 0 or more, not {param.gamma:g}", "gamma")
+
+
+def _check_tests(spec: SolverSpec) -> None:
+    param = spec.param
+    named = [name for name in TRAIN_NETS if param.HasField(name)]
+    if len(named) != 1:
+        found = f"more than one train net: {', '.join(named)}" if named else "no train net"
+        spec.fail(f"{found}; give exactly one of {', '.join(TRAIN_NETS)}", named[1] if named else None)
+    own, tests = len(param.test_net) + len(param.test_net_param), len(param.test_iter)
+    generic = param.HasField("net") or param.HasField("net_param")
+    if tests < own or (tests > own and not generic):
+        spec.fail(f"test_iter is given {tests} times for {own} test nets: give it once for each", "test_iter")
+    if any(count < 0 for count in param.test_iter):
+        spec.fail("test_iter must be 0 or more", "test_iter")
+    if tests and param.test_interval <= 0:
+        spec.fail(f"test_iter asks for tests, but test_interval is {param.test_interval}: say how often", "test_iter")
+    if param.test_state and len(param.test_state) != tests:
+        spec.fail(f"test_state is given {len(param.test_state)} times for {tests} test nets: once for each, or not at all",
+                  "test_state")  # fmt: skip
+
+
+def train_net(spec: SolverSpec) -> NetSpec:
+    """The train net. Its state: TRAIN, then the net's own, then train_state. Raises ConfigError."""
+    param = spec.param
+    if param.HasField("train_net_param"):
+        log.info("solver.cpp:88", "Creating training net specified in train_net_param.")
+        net = _inside(spec, "train_net_param")
+    elif param.HasField("train_net"):
+        log.info("solver.cpp:92", f"Creating training net from train_net file: {param.train_net}")
+        net = _file(spec, param.train_net, "train_net")
+    elif param.HasField("net_param"):
+        log.info("solver.cpp:98", "Creating training net specified in net_param.")
+        net = _inside(spec, "net_param")
+    else:
+        log.info("solver.cpp:102", f"Creating training net from net file: {param.net}")
+        net = _file(spec, param.net, "net")
+    return net.with_state(NetState(phase=Phase.Value("TRAIN")), param.train_state)
+
+
+def test_nets(spec: SolverSpec) -> list[tuple[str, NetSpec]]:
+    """(what specified it, the net) for every test net: test_net_param, then test_net, then copies of net or net_param."""
+    param = spec.param
+    nets = [("test_net_param", _inside(spec, "test_net_param", i)) for i in range(len(param.test_net_param))]
+    for i, path in enumerate(param.test_net):
+        nets.append((f"test_net file: {path}", _file(spec, path, f"test_net[{i}]")))
+    for _ in range(len(param.test_iter) - len(nets)):
+        if param.HasField("net_param"):
+            nets.append(("net_param", _inside(spec, "net_param")))
+        else:
+            nets.append((f"net file: {param.net}", _file(spec, param.net, "net")))
+    phase = NetState(phase=Phase.Value("TEST"))
+    states = param.test_state or [NetState()] * len(nets)
+    return [(what, net.with_state(phase, state)) for (what, net), state in zip(nets, states, strict=True)]
+
+
+def _inside(spec: SolverSpec, name: str, index: int | None = None) -> NetSpec:
+    """A net that stands in the solver file itself."""
+    value = getattr(spec.param, name)
+    message = value if index is None else value[index]
+    place = spec.place.find(name if index is None else f"{name}[{index}]")
+    return upgraded(message, spec.file, place)
+
+
+def _file(spec: SolverSpec, path: str, name: str) -> NetSpec:
+    """The net of a file that the solver's field `name` names; its path counts from the working folder."""
+    if not os.path.isfile(path):  # noqa: PTH113
+        beside = Path(spec.file).parent / path
+        hint = f"; there is {beside}: paths count from the working folder" if os.path.isfile(beside) else ""  # noqa: PTH113
+        what = "is a folder" if os.path.isdir(path) else "does not exist"  # noqa: PTH112
+        spec.fail(f"net file '{path}' {what}{hint}", name)
+    return read_net(path)

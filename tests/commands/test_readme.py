@@ -1,0 +1,67 @@
+"""What the README says can be run is run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from solver_cli.commands import cli, datasets
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with the configs and the digits, as after the README's first command."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "configs/mnist", folder / "configs/mnist", ignore=shutil.ignore_patterns("*_lmdb", "*_iter_*"))
+    datasets.mnist(folder / "configs/mnist")
+    return folder
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) == 2
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_example_runs(number: int, clone: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(clone)
+    names: dict[str, object] = {}
+    exec(compile(EXAMPLES[number], f"README example {number}", "exec"), names)
+    printed = capsys.readouterr().out
+    if number == 0:
+        assert printed.startswith("torch.Size([8, 2])")
+    else:
+        accuracy = re.match(r"50 \{'accuracy': \[([\d.]+)\], 'loss': \[[\d.]+\]\}", printed)
+        assert accuracy and float(accuracy[1]) > 0.6
+        assert Path(str(names["path"])).is_file()
+
+
+def test_options_are_those_of_the_command():
+    named = set(re.findall(r"--[a-z][a-z-]+", re.split(r"^## ", README, flags=re.M)[2]))
+    assert named <= set(re.findall(r"--[a-z][a-z_-]+", CliRunner().invoke(cli.train, ["--help"]).output))
+
+
+def test_error_shown_is_the_error_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shown = re.search(r"`(net\.prototxt:34:9: [^`]*)`", README)
+    assert shown
+    monkeypatch.chdir(tmp_path)
+    layer = 'layer {\n  name: "slice_pair"\n  type: "Slcie"\n}'
+    Path("net.prototxt").write_text("\n" * 31 + layer.replace("  type", "        type"))
+    Path("s.prototxt").write_text('net: "net.prototxt" base_lr: 1 lr_policy: "fixed" snapshot_prefix: "x"')
+    result = CliRunner().invoke(cli.train, ["s.prototxt", "--cpu"])
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == shown[1]
+
+
+def test_ci_runs_the_test_command():
+    script = (ROOT / ".ci/run").read_text()
+    (pattern,) = re.findall(r'grep -m 1 "(.*)" README.md', script)
+    lines = [line for line in README.splitlines() if re.match(pattern, line)]
+    assert lines == ["pip install '.[test]' && ruff check && mypy && pytest -n 2"]

@@ -1,0 +1,183 @@
+"""No setting of a layer type is ignored without a word: each field is read, refused, warned of, or listed with a reason.
+
+Read means: the layer's code asks the message for the field, or its function takes it by name and uses it, in at least one
+of the recorded configurations of real Caffe. For what is left, the field is set, and the net has to speak of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import json
+import logging
+import textwrap
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from solver_cli import Net, registry
+from solver_cli.caffe_pb2 import FillerParameter, LayerParameter, NetParameter
+from solver_cli.commands import catalogue
+from solver_cli.errors import Error
+from solver_cli.registry import LayerType, layer_types
+from solver_cli.text import prototxt
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+BY_HAND = {"Python": "its settings go to the user's class: see test_python_layers.py"}
+ONE_IMPLEMENTATION = "chooses one of Caffe's implementations; there is one here"
+CONVOLUTIONS = "belongs to the convolution whose settings Im2col shares; Caffe's Im2col has no use for it either"
+ENGINES = [
+    *("Convolution", "Deconvolution", "Im2col", "LRN", "Pooling", "ReLU", "SPP", "Sigmoid", "Softmax", "SoftmaxWithLoss"),
+    "TanH",
+]
+IDLE = {
+    **{(kind, "engine"): ONE_IMPLEMENTATION for kind in ENGINES},
+    **{(kind, "force_nd_im2col"): ONE_IMPLEMENTATION for kind in ("Convolution", "Deconvolution", "Im2col")},
+    **{("Im2col", field): CONVOLUTIONS for field in ("num_output", "bias_term", "group", "weight_filler", "bias_filler")},
+}
+
+
+class Recorder:
+    """A message that remembers which of its fields were asked for, and hands on everything else."""
+
+    def __init__(self, message: Message, asked: set[str], name: str = ""):
+        self.__dict__.update(message=message, asked=asked, name=name)
+
+    def __getattr__(self, field: str) -> Any:
+        value = getattr(self.message, field)
+        if field not in self.message.DESCRIPTOR.fields_by_name:
+            return value
+        self.asked.add(f"{self.name}{field}")
+        if isinstance(self.message, LayerParameter) and field.endswith("_param"):
+            return Recorder(value, self.asked, f"{field}.")
+        return value
+
+    def HasField(self, field: str) -> bool:
+        self.asked.add(f"{self.name}{field}")
+        return bool(self.message.HasField(field))
+
+
+def recording(kind: LayerType, asked: set[str]) -> LayerType:
+    """The type with a class that looks at its settings through a Recorder."""
+    init = kind.build.__init__
+
+    @functools.wraps(init)
+    def watched(self: Any, message: Message, *more: Any, **settings: Any) -> None:
+        settings = {
+            name: Recorder(value, asked, f"{name}.") if isinstance(value, Message) else value
+            for name, value in settings.items()
+        }
+        name = "" if isinstance(message, LayerParameter) else f"{kind.param}."
+        init(self, Recorder(message, asked, name), *more, **settings)
+
+    return replace(kind, build=type(kind.build.__name__, (kind.build,), {"__init__": watched}))
+
+
+def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
+    """Recorded nets with a layer of this type: (phase, text)."""
+    path = GOLDEN / "layers" / f"{kind.name}.npz"
+    if path.exists():
+        with np.load(path) as file:
+            recorded = json.loads(file["cases"].tobytes()).values()
+        yield from ((case["phase"], case["prototxt"]) for case in recorded)
+        return
+    for case in json.loads((GOLDEN / "data_layers" / "cases.json").read_text()).values():
+        if f'type: "{kind.name}"' in case["net"]:
+            yield case.get("phase", "TEST"), case["net"]
+
+
+def folder(kind: LayerType) -> Path:
+    return GOLDEN / "layers" if (GOLDEN / "layers" / f"{kind.name}.npz").exists() else GOLDEN / "data_layers" / "source"
+
+
+def used_names(kind: LayerType) -> set[str]:
+    """The keyword-only arguments that a function's body mentions."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind.build)))
+    wanted = {p.name for p in inspect.signature(kind.build).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    return wanted & {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def asked_fields(kind: LayerType, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """`pooling_param.stride`, ...: what the type's code reads over all recorded configurations."""
+    if not kind.is_class:
+        text = inspect.getsource(kind.build)
+        direct = {f"{kind.param}.{field.name}" for field in parameters(kind) if f"{kind.param}.{field.name}" in text}
+        return direct | {f"{kind.param}.{name}" for name in used_names(kind)}
+    asked: set[str] = set()
+    monkeypatch.setitem(registry._types, kind.name, recording(kind, asked))
+    for phase, text in texts(kind):
+        net = Net.from_text(text, phase=phase)
+        if kind.source and kind.name != "MemoryData":
+            net.next_batch()
+        net.close()
+    return asked
+
+
+def parameters(kind: LayerType) -> list[FieldDescriptor]:
+    return list(catalogue.messages(kind)[kind.param].fields) if kind.param else []
+
+
+def another(field: FieldDescriptor) -> Any:
+    """A value that is not the field's default."""
+    if field.enum_type is not None:
+        return next(value.number for value in field.enum_type.values if value.number != field.default_value)
+    if field.cpp_type == field.CPPTYPE_STRING:
+        return "x"
+    if field.cpp_type == field.CPPTYPE_BOOL:
+        return not field.default_value
+    return 1 if catalogue.is_repeated(field) else field.default_value + 1
+
+
+def with_field(kind: LayerType, message: str, field: FieldDescriptor) -> tuple[str, str]:
+    """The first recorded net, with a value for the field that is not its default."""
+    phase, text = next(texts(kind))
+    net, _ = prototxt.parse(text, NetParameter)
+    layer = next(layer for layer in net.layer if layer.type == kind.name)
+    target = getattr(layer, message)
+    if field.message_type is not None:
+        getattr(target, field.name).CopyFrom(FillerParameter(type="gaussian"))
+    elif catalogue.is_repeated(field):
+        getattr(target, field.name).append(another(field))
+    else:
+        setattr(target, field.name, another(field))
+    return phase, prototxt.to_text(net)
+
+
+@pytest.mark.parametrize("name", [name for name in layer_types() if name not in BY_HAND])
+def test_every_field(name, monkeypatch, caplog):
+    kind = layer_types()[name]
+    monkeypatch.chdir(folder(kind))
+    asked = asked_fields(kind, monkeypatch)
+    for message, descriptor in catalogue.messages(kind).items():
+        for field in descriptor.fields:
+            if (name, field.name) in IDLE:
+                assert f"{message}.{field.name}" not in asked, f"{name} reads {field.name} after all: take it out of IDLE"
+            elif f"{message}.{field.name}" not in asked:
+                phase, text = with_field(kind, message, field)
+                caplog.clear()
+                try:
+                    Net.from_text(text, phase=phase).close()
+                except Error as error:
+                    assert field.name in error.message, f"{message}.{field.name} is not named: {error}"
+                else:
+                    warned = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+                    assert any(field.name in line for line in warned), f"{name} ignores {message}.{field.name}"
+
+
+@pytest.mark.parametrize("name", [name for name, kind in layer_types().items() if not kind.is_class])
+def test_functions_use_what_they_take(name):
+    kind = layer_types()[name]
+    taken = {p.name for p in inspect.signature(kind.build).parameters.values() if p.kind is p.KEYWORD_ONLY}
+    assert used_names(kind) == taken
+
+
+def test_the_reasons_are_about_fields_that_there_are():
+    for name, field in IDLE:
+        assert field in {f.name for f in parameters(layer_types()[name])}
