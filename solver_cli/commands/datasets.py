@@ -14,19 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import Datum
-from solver_cli.errors import DataError
+from solver_cli.errors import ConfigError, DataError
 
 TRAIN = 8000  # of the 10,000 digits in the package
 
 
-def mnist(target: Path, full: bool = False) -> None:
-    """Write `mnist_train_lmdb` and `mnist_test_lmdb` into the folder `target`, replacing what stands there.
+def mnist(folder: str | Path, full: bool = False) -> list[Path]:
+    """Write `mnist_train_lmdb` and `mnist_test_lmdb` into `folder`, replacing what stands there; their paths.
 
     Either the 10,000 digits of this package (8,000 to train on, 2,000 to test), or, if `full`, all 60,000 and 10,000,
-    which torchvision fetches. Raw Datums 1 x 28 x 28, keys %08d. Raises DataError.
+    which torchvision fetches. Raw Datums 1 x 28 x 28, keys %08d. Raises ConfigError, DataError.
     """
+    target, written = Path(folder), []
+    if not target.is_dir():
+        raise ConfigError(f"the folder '{target}' does not exist: run this where the configs are, or name one with --to")
     for name, images, labels in fetch(target) if full else packaged():
-        write_lmdb(target / f"mnist_{name}_lmdb", digits(images, labels))
+        written.append(target / f"mnist_{name}_lmdb")
+        write_lmdb(written[-1], digits(images, labels))
+    return written
 
 
 def packaged() -> Iterator[tuple[str, NDArray[np.uint8], NDArray[Any]]]:

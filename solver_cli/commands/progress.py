@@ -6,11 +6,13 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from tqdm import tqdm
 
 from solver_cli import log
 from solver_cli.solver.solver import Solver
+from solver_cli.solver.watchers import Watcher
 
 
 class AboveBar(logging.Handler):
@@ -28,22 +30,35 @@ def progress(solver: Solver) -> Iterator[None]:
         yield
         return
     log.to_stderr(AboveBar())
-    images = _images_per_pass(solver)
-    with tqdm(total=solver.schedule.last, initial=solver.iter, unit="iter", file=sys.stderr, dynamic_ncols=True) as bar:
-
-        def step(solver: Solver) -> None:
-            bar.update(solver.iter - bar.n)
-            if solver.due(solver.param.display or 1):
-                rate = solver.schedule.rate(solver.iter, solver.current_step)
-                speed = (bar.format_dict["rate"] or 0) * images * solver.schedule.passes(solver.iter)
-                bar.set_postfix_str(f"loss={solver.smoothed.value:g}, lr={rate:g}, {speed:.0f} images/s", refresh=False)
-
-        solver.on_step = step
+    total = solver.schedule.last
+    with tqdm(total=total, initial=solver.iter, unit="iter", file=sys.stderr, dynamic_ncols=True) as bar:
+        watcher = Bar(solver, bar)
+        solver.watchers.append(watcher)
         try:
             yield
         finally:
-            solver.on_step = None
+            solver.watchers.remove(watcher)
     log.to_stderr()
+
+
+class Bar(Watcher):
+    """Moves `bar` on with every update of `solver`."""
+
+    def __init__(self, solver: Solver, bar: tqdm[Any]):
+        self.solver, self.bar = solver, bar
+        self.images = _images_per_pass(solver)
+        self.rate = 0.0
+
+    def updating(self, iteration: int, rate: float) -> None:
+        self.rate = rate
+
+    def updated(self, iteration: int) -> None:
+        solver, bar = self.solver, self.bar
+        bar.update(iteration - bar.n)
+        if solver.due(solver.param.display or 1):
+            speed = (bar.format_dict["rate"] or 0) * self.images * solver.schedule.passes(iteration)
+            shown = f"loss={solver.losses.smoothed.value:g}, lr={self.rate:g}, {speed:.0f} images/s"
+            bar.set_postfix_str(shown, refresh=False)
 
 
 def _images_per_pass(solver: Solver) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields, replace
 from math import isfinite, log, prod
-from pathlib import Path
 
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.commands.lint import advice, records_of
@@ -26,11 +25,10 @@ from solver_cli.passes.memory import (
     meta_batch,
     without_data,
 )
+from solver_cli.solver.building import beside, default_device
 from solver_cli.solver.lr_policy import learning_rate, step_counter
-from solver_cli.solver.solver import default_device
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.text.netspec import NetSpec
-from solver_cli.text.user_code import look_in
 
 WIDTH, HEIGHT = 60, 7  # of the chart
 NAMES = {
@@ -80,8 +78,7 @@ def plan(
 
 def _build(spec: NetSpec, python_layers: bool) -> Net:
     """The net without values; absent data are stood in for where their shapes are known."""
-    if any(layer.type == "Python" for layer in spec.param.layer):
-        look_in(Path(spec.file).parent)
+    beside(spec)
     return Net(spec, device="meta", python_layers=python_layers, absent=lambda node, error: AbsentData(node.param, error))
 
 

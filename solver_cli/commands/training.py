@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from typing import Any
 
 import torch
 
@@ -14,6 +13,7 @@ from solver_cli.commands.progress import progress
 from solver_cli.errors import ConfigError, DeviceError
 from solver_cli.net.layout import keep_memory
 from solver_cli.snapshots.archive import newest_whole
+from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
 from solver_cli.solver.solver import Solver
 from solver_cli.solver.solverspec import SolverSpec, read_solver
@@ -22,38 +22,24 @@ from solver_cli.text import prototxt
 AUTO = "auto"
 
 
-def train(
-    path: str,
-    *,
-    snapshot: str | None = None,
-    weights: str | None = None,
-    gpu: str | None = None,
-    cpu: bool = False,
-    level: int = 0,
-    stages: Sequence[str] = ("",),
-    settings: Sequence[tuple[str, str]] = (),
-    sigint: Action = Action.STOP,
-    sighup: Action = Action.SNAPSHOT,
-    **options: Any,
-) -> int:
-    """Train the solver file `path`, from the start, from `weights`, or on from `snapshot`; the process's exit code.
+def train(path: str, run: RunOptions) -> int:
+    """Train the solver file `path` as `run` says; the process's exit code. Raises Error.
 
-    `snapshot` "auto" goes on from the newest whole snapshot of the file's snapshot_prefix, or starts, from `weights` if they
-    are given, where there is none.
-    Raises Error.
-    `gpu`: "0", "all"; `cpu` forces the CPU. `settings`: (field, value) pairs that replace the file's. `level` and `stages`
-    go into train_state, as Caffe's tool puts them there. `options`: those of Solver.
+    --snapshot auto goes on from the newest whole snapshot of the file's snapshot_prefix; where there is none it starts, from
+    --weights if they are given.
     """
-    spec = effective(path, weights=weights, level=level, stages=stages, settings=settings)
+    spec = effective(path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings)
+    snapshot = run.snapshot
     if snapshot == AUTO:
         snapshot = newest_whole(spec.param.snapshot_prefix)
         found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
         log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
     if snapshot:
         spec.param.ClearField("weights")  # the snapshot's count
-    device = choose_device(spec, gpu, cpu)
+    device = choose_device(spec, run.gpu, run.cpu)
     kept = keep_memory() if device.type == "cpu" else nullcontext()
-    with kept, SignalHandler(sigint, sighup) as signals, closing(Solver(spec, device=device, **options)) as solver:
+    signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect))
+    with kept, signals, closing(Solver(spec, run, device=device)) as solver:
         solver.action, solver.ending = signals, signals.ending
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,17 @@ from solver_cli.net.net import Net
 from solver_cli.net.plan import Node, backward_needs
 
 Seen = list[tuple[Node, list[Tensor]]]
+
+
+@contextmanager
+def debug_info(net: Net, wanted: bool) -> Iterator[Callable[[], None] | None]:
+    """If `wanted`, log the forward lines of what `net` runs inside; given is what logs the backward lines, or None."""
+    debug = DebugInfo(net) if wanted else None
+    try:
+        yield debug.backward if debug else None
+    finally:
+        if debug:
+            debug.close()
 
 
 class DebugInfo:

@@ -42,6 +42,12 @@ class Splitting:
     window: bool | None = None
     offload: bool = False
 
+    @classmethod
+    def of(cls, micro_batch: int | None, recompute: bool, batch_norm_window: str | None, offload: bool) -> Splitting:
+        """By the options of these names."""
+        window = None if batch_norm_window is None else batch_norm_window == "iter_size"
+        return cls(micro_batch or 0, recompute, window, offload)
+
     def train(self, net: Net) -> Pieces | None:
         """What runs the batches of the train net; None: they run whole and plainly. Raises ConfigError."""
         size = min(self.micro_batch or batch_of(net), batch_of(net))

@@ -22,12 +22,12 @@ class Passes:
     `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
               statistics
     `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
-    `check`   told the loss of every pass on the CPU, where that costs no waiting
+    `check`   if set, told the loss of every pass on the CPU, where that costs no waiting
     """
 
-    def __init__(self, net: Net, check: Callable[[float], None]):
+    def __init__(self, net: Net):
         self.net = net
-        self.check = check
+        self.check: Callable[[float], object] = lambda loss: None
         self.run: Run = net.run
         self.pieces: Pieces | None = None
         self.window = False

@@ -6,15 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from torch import Tensor
-
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.net.net import Net as CoreNet
 from solver_cli.pycaffe import mode
 from solver_cli.pycaffe.net import Net, clear_gradients, unwrapped
 from solver_cli.solver import solver as core
 from solver_cli.solver.solverspec import read_solver
-from solver_cli.text.netspec import NetSpec
+from solver_cli.solver.watchers import Watcher
 
 
 class Solver:
@@ -34,6 +31,8 @@ class Solver:
             spec.param.random_seed = seed
         with unwrapped():
             self.core = _Solver(spec, device=mode.device(), allow_nan=True)
+        self._callbacks = _Callbacks(self.core)
+        self.core.watchers.append(self._callbacks)
         self.net = self.core.shown = Net.of(self.core.net)
         self.test_nets = [Net.of(net) for net in self.core.test_nets]
 
@@ -50,8 +49,8 @@ class Solver:
     @property
     def lr(self) -> float:
         """The learning rate of this iteration."""
-        step = self.core.schedule.step(self.core.iter, self.core.current_step)
-        return self.core.schedule.rate(self.core.iter, step)
+        schedule = self.core.schedule
+        return schedule.rate(schedule.iter, schedule.step(schedule.iter, schedule.current_step))
 
     def step(self, iterations: int) -> None:
         """Make `iterations` updates, with the tests, displays and snapshots that are due."""
@@ -73,7 +72,7 @@ class Solver:
 
     def apply_update(self) -> None:
         """Update the weights by the diffs of the learned blobs as they are."""
-        self._run(self.core.update_weights)
+        self._run(self.core.apply_update)
 
     def _run(self, function: Callable[..., Any], *args: Any) -> None:
         self._follow_mode()
@@ -97,7 +96,7 @@ class Solver:
 
     def add_callback(self, on_start: Callable[[], object], on_gradients_ready: Callable[[], object]) -> None:
         """Call `on_start()` before each iteration's first pass, `on_gradients_ready()` before its update."""
-        self.core.callbacks.append((on_start, on_gradients_ready))
+        self._callbacks.pairs.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
         """Let `net` use the weights of this solver's net."""
@@ -105,50 +104,33 @@ class Solver:
 
 
 class _Solver(core.Solver):
-    """The core's solver with pycaffe's callbacks, and with diffs whose arrays last."""
+    """The core's solver with blobs whose arrays are C-contiguous, as pycaffe's are, and with diffs whose arrays last."""
 
     shown: Net | None = None
-
-    def __init__(self, *args: Any, **options: Any):
-        self.callbacks: list[tuple[Callable[[], object], Callable[[], object]]] = []
-        super().__init__(*args, **options)
-
-    def _build(self, spec: NetSpec, index: int) -> CoreNet:
-        """With blobs whose arrays are C-contiguous, as pycaffe's are."""
-        net = super()._build(spec, index)
-        for learned in net.learned:
-            learned.blob.data = learned.blob.data.contiguous()
-        return net
+    prepare = staticmethod(lambda net: None)
 
     def _clear_gradients(self) -> None:
         assert self.shown is not None
         clear_gradients(self.shown)
 
-    def _accumulate(self) -> tuple[Tensor, dict[str, Tensor]]:
-        for on_start, _ in self.callbacks:
+
+class _Callbacks(Watcher):
+    """The functions of add_callback, which may write into weights and diffs."""
+
+    def __init__(self, solver: _Solver):
+        self.solver = solver
+        self.pairs: list[tuple[Callable[[], object], Callable[[], object]]] = []
+
+    def on_start(self, iteration: int) -> None:
+        self.solver.snapshots.copied()  # one that is being written is of the weights as they were
+        for on_start, _ in self.pairs:
             on_start()
-        return super()._accumulate()
 
-    def apply_update(self) -> None:
-        for _, on_gradients_ready in self.callbacks:
+    def on_gradients_ready(self, iteration: int) -> None:
+        for _, on_gradients_ready in self.pairs:
             on_gradients_ready()
-        self._flush()
-        super().apply_update()
-
-    def update_weights(self) -> None:
-        """One update without callbacks."""
-        super().apply_update()
-
-    def _write(self, *args: Any, **options: Any) -> None:
-        """At once: callbacks may write into the weights before the next update."""
-        super()._write(*args, **options)
-        self.snapshots.copied()
-
-    def _flush(self) -> None:
-        """Bring to the GPU what callbacks wrote into diffs."""
-        assert self.shown is not None
-        if self.device.type != "cpu":
-            for blobs in self.shown.params.values():
+        if self.solver.device.type != "cpu" and self.solver.shown is not None:
+            for blobs in self.solver.shown.params.values():
                 for blob in blobs:
                     blob.flush()
 

@@ -249,6 +249,13 @@ def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solv
     return state, weights_of(state, path)
 
 
+def copy_history(state: solverstate.State, history: list[Tensor]) -> None:
+    """Copy the history of a state that has been checked."""
+    with torch.no_grad():
+        for own, found in zip(history, state.history, strict=True):
+            own.copy_(torch.from_numpy(found.reshape(own.shape)))
+
+
 # -- a run's --------------------------------------------------------------------------------------------------------
 
 
@@ -259,6 +266,7 @@ class Checkpoints:
     """
 
     def __init__(self, param: SolverParameter, keep: int):
+        """Raises ConfigError where snapshots that are asked for could not be written."""
         self.names = Names(param.snapshot_prefix, param.snapshot_format == SolverParameter.SnapshotFormat.Value("HDF5"))
         self.keep = keep
         self.writer = archive.Writer()
@@ -266,13 +274,8 @@ class Checkpoints:
         self._copied = Event()
         self._copied.set()
         archive.sweep(self.names.prefix)
-
-    def announce(self, weights: str, path: str) -> None:
-        """Log the names of the two files, and wait for the snapshot before, so that memory holds one copy only."""
-        kind = "HDF5" if self.names.hdf5 else "binary proto"
-        log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
-        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {path}")
-        self.writer.wait()
+        if param.snapshot or param.snapshot_after_train:
+            self.names.check_writable()
 
     def write(self, pair: Pair, retry: str, copy: bool) -> None:
         """Write `pair` in the background, then remove what is more than `keep`; for `retry` see `archive.Writer`.

@@ -47,13 +47,17 @@ class Stage(NamedTuple):
 class Schedule:
     """Counts the iterations of a run: plainly, as `param` says, or with batches that grow up to `cap` passes.
 
-    Everything follows from `param`, `cap` and the iteration, so that a resumed run goes on alike. The `position` of an
+    `iter`          how often the weights have been updated, which is the number of the iteration that comes
+    `current_step`  how often the rate has dropped: Caffe's counter of policy multistep
+
+    All else follows from `param`, `cap` and the iteration, so that a resumed run goes on alike. The `position` of an
     iteration is the one of the file at which as many records have been seen.
     """
 
     def __init__(self, param: SolverParameter, cap: int | None = None):
         """Raises ConfigError where nothing can grow up to `cap`."""
         self.param = param
+        self.iter = self.current_step = self._begun = 0
         self.cap: int | None = None
         self._stages: list[Stage] = []  # as far as they have been asked for
         self._further: Iterator[Stage] = iter(())
@@ -126,6 +130,14 @@ class Schedule:
         rate = learning_rate(self.param, self.position(iteration), step)
         return float(np.float32(rate * (self.passes(iteration) / self.param.iter_size)))
 
+    def advance(self) -> float:
+        """The learning rate of the iteration that comes; the step counter moves on to it."""
+        step = self.step(self.iter, self.current_step)
+        if self.param.lr_policy == "multistep" and step != self.current_step:
+            log.info("sgd_solver.cpp:50", f"MultiStep Status: Iteration {self.iter}, step = {step}")
+        self.current_step = step
+        return self.rate(self.iter, step)
+
     def announce(self, iteration: int, rate: float) -> None:
         """Log what grows or drops, where `iteration` is the first of a stage."""
         stage = self._stage(iteration)
@@ -143,12 +155,23 @@ class Schedule:
 
     # -- resuming ---------------------------------------------------------------------------------------------------
 
-    def state(self, iteration: int) -> dict[str, Any]:
-        """What a run that goes on at `iteration` must agree with, as plain values."""
-        return {"grow_batch": self.cap, "position": self.position(iteration)}
+    def go_on(self, iteration: int, step: int) -> None:
+        """Go on at `iteration` with this step counter."""
+        self.iter = self._begun = iteration
+        self.current_step = step
 
-    def restore(self, state: dict[str, Any], iteration: int) -> None:
-        """Go on at `iteration` as the run that left `state` ({}: Caffe's, or none). Raises SnapshotError, ConfigError."""
+    @property
+    def has_updated(self) -> bool:
+        """Whether this run has changed the weights."""
+        return self.iter > self._begun
+
+    def state(self) -> dict[str, Any]:
+        """What a run that goes on from here must agree with, as plain values."""
+        return {"grow_batch": self.cap, "position": self.position(self.iter)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on as the run that left `state` ({}: Caffe's, or none). Raises SnapshotError, ConfigError."""
+        iteration = self.iter
         saved, position = state.get("grow_batch"), state.get("position", iteration)
         if saved is not None and type(saved) is not int:
             raise ValueError(f"grow_batch {saved!r}")

@@ -15,8 +15,8 @@ import pytest
 from running import NET, SOLVER, Ended, assert_like, call, changed, program, run, write
 
 from solver_cli.caffe_pb2 import BlobProto, Datum
-from solver_cli.commands.cli import train
 from solver_cli.commands.datasets import write_lmdb
+from solver_cli.commands.train import train
 
 Change = tuple[str, str]
 

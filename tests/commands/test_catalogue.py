@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 from solver_cli.commands import catalogue
-from solver_cli.commands.cli import tools
+from solver_cli.commands.tools import tools
 from solver_cli.registry import layer_types
 
 HERE = Path(__file__).parents[1]

@@ -13,11 +13,13 @@ import pytest
 from running import assert_like, call, run
 
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
-from solver_cli.commands import cli
+from solver_cli.commands.tools import tools
+from solver_cli.commands.train import train
 from solver_cli.registry import layer_types
 from solver_cli.text import prototxt
 
 UPGRADE = Path(__file__).parents[1] / "golden" / "upgrade"
+TOOLS = {name: tools.get_command(click.Context(tools), name) for name in tools.list_commands(click.Context(tools))}
 ROWS = {row["name"]: row for row in json.loads((UPGRADE / "index.json").read_text())["rows"]}
 
 
@@ -30,7 +32,7 @@ def options(command: click.Command) -> set[str]:
 
 
 def test_options_of_train_are_frozen() -> None:
-    assert options(cli.train) == {
+    assert options(train) == {
         "SOLVER", "--snapshot", "--weights", "--gpu", "--cpu", "--level", "--stage", "--sigint-effect", "--sigint_effect",
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
@@ -39,8 +41,8 @@ def test_options_of_train_are_frozen() -> None:
 
 
 def test_options_of_the_tools_are_frozen() -> None:
-    assert options(cli.tools) == {"--version"}
-    assert {name: options(command) for name, command in cli.tools.commands.items()} == {
+    assert options(tools) == {"--version"}
+    assert {name: options(command) for name, command in TOOLS.items()} == {
         "data": {"NAME", "--to", "--full"},
         "layers": {"[TYPE]", "--markdown"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--set", "--no-python-layers"},
@@ -53,13 +55,13 @@ def test_options_of_the_tools_are_frozen() -> None:
 def test_help_of_the_real_command(command: str, tmp_path: Path) -> None:
     ended = run(command, "--help", folder=tmp_path)
     assert (ended.code, ended.stderr) == (0, "")
-    program = {"solver-train": cli.train, "solver-tools": cli.tools}[command]
+    program = {"solver-train": train, "solver-tools": tools}[command]
     assert ended.stdout.startswith(f"Usage: {command} [OPTIONS] ")
     assert program.help and program.help.splitlines()[0] in ended.stdout
     assert all(name in ended.stdout for name in options(program))
 
 
-@pytest.mark.parametrize("command", [cli.train, cli.tools, *cli.tools.commands.values()])
+@pytest.mark.parametrize("command", [train, tools, *TOOLS.values()])
 def test_every_option_is_explained(command: click.Command) -> None:
     assert command.help
     assert all(param.help for param in command.params if isinstance(param, click.Option))
@@ -68,8 +70,8 @@ def test_every_option_is_explained(command: click.Command) -> None:
 def test_help_does_not_wait_for_torch() -> None:
     heavy = "sorted({'torch', 'h5py', 'lmdb', 'cv2'} & set(sys.modules))"
     program = (
-        "import sys\nfrom solver_cli.commands import cli\n"
-        f"try: cli.train(['--help'])\nfinally: sys.stderr.write(str({heavy}))"
+        "import sys\nfrom solver_cli.commands.train import train\n"
+        f"try: train(['--help'])\nfinally: sys.stderr.write(str({heavy}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert (done.stdout.startswith("Usage: "), done.stderr) == (True, "[]")
@@ -78,12 +80,12 @@ def test_help_does_not_wait_for_torch() -> None:
 def test_version() -> None:
     from importlib.metadata import version
 
-    for command in (cli.train, cli.tools):
+    for command in (train, tools):
         assert call(command, "--version").stdout.strip().endswith(version("solver-train"))
 
 
 def test_layers_lists_every_type() -> None:
-    head, *lines = call(cli.tools, "layers").stdout.splitlines()
+    head, *lines = call(tools, "layers").stdout.splitlines()
     assert head.split() == ["type", "family", "bottoms", "tops", "cases", "what", "it", "does"]
     rows = {line.split()[0]: line.split() for line in lines if not line.startswith(" ")}
     assert list(rows) == list(layer_types())
@@ -94,7 +96,7 @@ def test_layers_lists_every_type() -> None:
 
 
 def test_data_mnist(tmp_path: Path) -> None:
-    ended = call(cli.tools, "data", "mnist", "--to", str(tmp_path))
+    ended = call(tools, "data", "mnist", "--to", str(tmp_path))
     train, test = tmp_path / "mnist_train_lmdb", tmp_path / "mnist_test_lmdb"
     assert (ended.code, ended.stdout) == (0, f"wrote {train} and {test}\n")
     assert sorted(tmp_path.iterdir()) == [test, train]
@@ -102,12 +104,12 @@ def test_data_mnist(tmp_path: Path) -> None:
 
 def test_data_without_a_folder_or_a_known_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    ended = call(cli.tools, "data", "mnist")
+    ended = call(tools, "data", "mnist")
     assert ended.code == 1
     assert ended.complaints == [
         "error: the folder 'configs/mnist' does not exist: run this where the configs are, or name one with --to"
     ]
-    assert call(cli.tools, "data", "imagenet").code == 2
+    assert call(tools, "data", "imagenet").code == 2
     assert list(tmp_path.iterdir()) == []
 
 
@@ -127,7 +129,7 @@ def test_upgrade(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     row = ROWS[name]
     monkeypatch.chdir(tmp_path)
     shutil.copy(UPGRADE / row["input"], tmp_path)
-    ended = call(cli.tools, "upgrade", row["input"], row["output"])
+    ended = call(tools, "upgrade", row["input"], row["output"])
     assert ended.code == row["exit"]
     assert parsed(tmp_path / row["output"]) == parsed(UPGRADE / row["output"])
     assert ended.complaints == []
@@ -140,7 +142,7 @@ def test_upgrade_refuses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     row = ROWS[name]
     monkeypatch.chdir(tmp_path)
     shutil.copy(UPGRADE / row["input"], tmp_path)
-    ended = call(cli.tools, "upgrade", row["input"], "out")
+    ended = call(tools, "upgrade", row["input"], "out")
     assert ended.code == 1
     assert len(ended.complaints) == 1 and ended.complaints[0].startswith(f"{row['input']}:")
     assert [path.name for path in tmp_path.iterdir()] == [row["input"]]
@@ -149,13 +151,13 @@ def test_upgrade_refuses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_upgrade_in_place(tmp_path: Path) -> None:
     path = tmp_path / "net.prototxt"
     shutil.copy(UPGRADE / "v1_net.in.prototxt", path)
-    assert call(cli.tools, "upgrade", str(path), str(path)).code == 0
+    assert call(tools, "upgrade", str(path), str(path)).code == 0
     assert parsed(path) == parsed(UPGRADE / "v1_net.out.prototxt")
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_upgraded_text_reads_as_the_same_message(tmp_path: Path) -> None:
-    ended = call(cli.tools, "upgrade", str(UPGRADE / "v1_all_types.out.prototxt"), str(tmp_path / "out"))
+    ended = call(tools, "upgrade", str(UPGRADE / "v1_all_types.out.prototxt"), str(tmp_path / "out"))
     assert "already in latest proto format" in ended.stderr
     assert parsed(tmp_path / "out") == parsed(UPGRADE / "v1_all_types.out.prototxt")
 
@@ -176,7 +178,7 @@ def test_upgrade_complains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sour
     files = {"good": b'name: "a"\n', "bad": b'name: "a"\nnam: "b"\n', "bad.caffemodel": b"\xff" * 99}
     for name, raw in files.items():
         Path(name).write_bytes(raw)
-    ended = call(cli.tools, "upgrade", source, target)
+    ended = call(tools, "upgrade", source, target)
     assert ended.code == 1
     assert len(ended.complaints) == 1 and ended.complaints
     assert_like(ended.complaints[0], expected)

@@ -14,7 +14,8 @@ from numpy.random import default_rng
 from running import NET, SOLVER, Ended, call, changed, run, write
 
 from solver_cli.caffe_pb2 import Datum, LayerParameter, SolverParameter
-from solver_cli.commands import cli, report
+from solver_cli.commands import report
+from solver_cli.commands.tools import tools
 from solver_cli.data import database, hdf5, image
 from solver_cli.solver.lr_policy import learning_rate, step_counter
 
@@ -56,7 +57,7 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     def run_plan(*args: str, net: str = NET, solver: str = SOLVER) -> Ended:
         write(tmp_path, net, solver)
         before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-        ended = call(cli.tools, "plan", "solver.prototxt", *args)
+        ended = call(tools, "plan", "solver.prototxt", *args)
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before, "something was written"
         return ended
 
@@ -204,7 +205,7 @@ def test_errors_are_one_line(plan: Plan) -> None:
     assert (ended.code, ended.stdout) == (1, "")
     assert ended.stderr.startswith("net.prototxt:16:3: ") and ended.stderr.count("\n") == 1
     assert plan(solver=changed(SOLVER, ('lr_policy: "fixed"', 'lr_policy: "fix"'))).code == 1
-    assert call(cli.tools, "plan", "missing.prototxt").code == 1
+    assert call(tools, "plan", "missing.prototxt").code == 1
 
 
 # -- advice ---------------------------------------------------------------------------------------------------------

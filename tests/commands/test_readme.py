@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from solver_cli.commands import cli, datasets
+from solver_cli.commands import datasets
+from solver_cli.commands.train import train
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,7 +46,7 @@ def test_example_runs(number: int, clone: Path, monkeypatch: pytest.MonkeyPatch,
 
 def test_options_are_those_of_the_command():
     named = set(re.findall(r"--[a-z][a-z-]+", re.split(r"^## ", README, flags=re.M)[2]))
-    assert named <= set(re.findall(r"--[a-z][a-z_-]+", CliRunner().invoke(cli.train, ["--help"]).output))
+    assert named <= set(re.findall(r"--[a-z][a-z_-]+", CliRunner().invoke(train, ["--help"]).output))
 
 
 def test_error_shown_is_the_error_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -55,7 +56,7 @@ def test_error_shown_is_the_error_given(tmp_path: Path, monkeypatch: pytest.Monk
     layer = 'layer {\n  name: "slice_pair"\n  type: "Slcie"\n}'
     Path("net.prototxt").write_text("\n" * 31 + layer.replace("  type", "        type"))
     Path("s.prototxt").write_text('net: "net.prototxt" base_lr: 1 lr_policy: "fixed" snapshot_prefix: "x"')
-    result = CliRunner().invoke(cli.train, ["s.prototxt", "--cpu"])
+    result = CliRunner().invoke(train, ["s.prototxt", "--cpu"])
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == shown[1]
 

@@ -13,10 +13,11 @@ import torch
 from running import NET, SOLVER, Ended, call, changed, write
 
 from solver_cli import Solver
-from solver_cli.commands.cli import train
+from solver_cli.commands.train import train
 from solver_cli.errors import NumericalError
 from solver_cli.formats import caffemodel, solverstate
 from solver_cli.net import finite
+from solver_cli.solver.watchers import Watcher
 
 HDF5_NET = re.sub(
     r'type: "DummyData".*?\n}\n', 'type: "HDF5Data" top: "data" top: "label" hdf5_data_param '
@@ -163,11 +164,12 @@ def test_a_loss_that_is_shown_later_is_named_with_its_iteration(folder: Path) ->
     solver = Solver("solver.prototxt")
 
 
-    def spoil(solver: Solver) -> None:
-        if solver.iter == 5:
-            solver._pending[1] = torch.tensor(float("inf"))
+    class Spoil(Watcher):
+        def updated(self, iteration: int) -> None:
+            if iteration == 5:
+                solver.losses._pending[1] = torch.tensor(float("inf"))
 
-    solver.on_step = spoil
+    solver.watchers.append(Spoil())
     with pytest.raises(NumericalError, match=r"^net.prototxt:.*: iteration 2, layer "):
         solver.solve()
     assert solver.iter == 10

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from running import ENVIRONMENT, NET, SOLVER, Ended, call, changed, write
 
-from solver_cli.commands.cli import train
+from solver_cli.commands.train import train
 from solver_cli.formats import caffemodel
 
 DROPOUT = 'layer { name: "drop" type: "Dropout" bottom: "conv" top: "conv" }\nlayer {\n  name: "ip"'
@@ -165,7 +165,8 @@ def test_a_net_that_cannot_be_split_names_the_layer(folder: Path, fold: str, top
 
 LIMITED = """
 import resource, sys
-from solver_cli.commands import cli, training  # what the limit is not about
+from solver_cli.commands import training
+from solver_cli.commands.train import train  # what the limit is not about
 from solver_cli.passes import fit  # what the limit is not about
 from solver_cli.solver import solver  # what the limit is not about
 import torch
@@ -173,7 +174,7 @@ torch.zeros(1).sum()
 used = int(next(line for line in open("/proc/self/status") if line.startswith("VmSize")).split()[1]) * 1024
 resource.setrlimit(resource.RLIMIT_AS, (used + {room} * 2**20,) * 2)
 sys.argv[1:] = {options}
-cli.train()
+train()
 """
 
 

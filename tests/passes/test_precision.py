@@ -12,10 +12,10 @@ import torch
 from running import NET, SOLVER, call
 
 from solver_cli import Net, Solver
-from solver_cli.commands import cli, datasets
+from solver_cli.commands import datasets
+from solver_cli.commands.train import train
 from solver_cli.errors import ConfigError, DeviceError
 from solver_cli.formats import caffemodel
-from solver_cli.passes.fit import Splitting
 from solver_cli.passes.precision import Mixed
 from solver_cli.updates.loss_scale import LossScale
 
@@ -111,8 +111,8 @@ def test_weights_gradients_and_what_is_shown_are_float32(precision, tmp_path, mo
 def test_pieces_and_recomputation_learn_the_same(precision, tmp_path, monkeypatch):
     path = str(write(tmp_path, monkeypatch, DEEP, "momentum: 0.9 "))
     found = []
-    for splitting in (Splitting(), Splitting(micro_batch=2), Splitting(recompute=True)):
-        solver = Solver(path, device="cpu", precision=precision, splitting=splitting)
+    for options in ({}, {"micro_batch": 2}, {"recompute": True}):
+        solver = Solver(path, device="cpu", precision=precision, **options)
         if solver.precision.scale:
             solver.precision.scale.factor.fill_(256)  # which nothing overflows
         solver.step(3)
@@ -208,11 +208,11 @@ def test_what_there_is_not(small):
         Solver(str(small), device="cpu", precision="tf32")
     with pytest.raises(ConfigError, match="--precision fp8: expected one of fp32, tf32, bf16, fp16"):
         Solver(str(small), device="cpu", precision="fp8")
-    assert call(cli.train, str(small), "--precision", "fp8").code == 2
+    assert call(train, str(small), "--precision", "fp8").code == 2
 
 
 def test_the_command(small):
-    ended = call(cli.train, str(small), "--precision", "bf16", "--cpu")
+    ended = call(train, str(small), "--precision", "bf16", "--cpu")
     assert ended.code == 0
     assert "--precision bf16: layers work in bfloat16" in ended.stderr
 

@@ -21,7 +21,7 @@ import torch
 from running import NET, SOLVER, Ended, call, write
 
 from solver_cli import Solver, caffe_pb2
-from solver_cli.commands.cli import train
+from solver_cli.commands.train import train
 from solver_cli.errors import SnapshotError
 from solver_cli.formats import solverstate, wire
 from solver_cli.formats.atomic import atomic_write
@@ -270,6 +270,7 @@ from solver_cli import log
 from solver_cli.errors import SnapshotError
 from solver_cli.solver.solver import Solver
 from solver_cli.solver.solverspec import read_solver
+from solver_cli.solver.watchers import Watcher
 
 def limit(size):
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -281,7 +282,13 @@ for form in ("BINARYPROTO", "HDF5"):
         spec.param.snapshot_format = spec.param.SnapshotFormat.Value(form)
         spec.param.snapshot_prefix = f"{form}{size}"
         solver = Solver(spec)
-        solver.on_step = lambda s: (s.snapshots.writer.wait(), limit({2: size, 3: size, 6: size}.get(s.iter, -1)))
+
+        class Limit(Watcher):
+            def updated(self, iteration):
+                solver.snapshots.writer.wait()
+                limit({2: size, 3: size, 6: size}.get(iteration, -1))
+
+        solver.watchers.append(Limit())
         try:
             solver.solve()
         except SnapshotError as error:
@@ -377,7 +384,7 @@ def test_an_error_of_any_kind_is_not_lost() -> None:
 
 
 def test_the_process_does_not_end_before_the_last_is_written(folder: Path) -> None:
-    script = "import time; from pathlib import Path; from solver_cli import archive\n"
+    script = "import time; from pathlib import Path; from solver_cli.snapshots import archive\n"
     script += "archive.Writer().submit(lambda: (time.sleep(0.5), Path('late').touch()), '')"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
     assert Path("late").exists()

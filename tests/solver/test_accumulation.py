@@ -18,7 +18,6 @@ from torch import Tensor
 from solver_cli import Net
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.passes import memory
-from solver_cli.passes.fit import Splitting
 from solver_cli.passes.passes import forward_backward
 from solver_cli.solver.solver import Solver
 
@@ -41,9 +40,9 @@ GOLDEN = {  # with the factor by which their batches come apart
 }  # fmt: skip
 
 
-def trained(steps: int, solver: str = "solver.prototxt", splitting: Splitting | None = None) -> list[np.ndarray]:
+def trained(steps: int, solver: str = "solver.prototxt", **options: object) -> list[np.ndarray]:
     """Weights and history after some iterations of the solver file."""
-    with closing(Solver(solver, device="cpu", splitting=splitting)) as run:
+    with closing(Solver(solver, device="cpu", **options)) as run:
         run.step(steps)
         return [x.detach().double().numpy().copy() for x in [*(learned.blob for learned in run.net.learned), *run.history]]
 
@@ -181,7 +180,7 @@ def test_valid_normalization_with_ignored_labels(joined: bool, folder: Path) -> 
         text = Path("net.prototxt").read_text().replace("batch_size: 24", "batch_size: 12")
         Path("net.prototxt").write_text(text)
         Path("solver.prototxt").write_text(Path("solver.prototxt").read_text().replace("iter_size: 1", "iter_size: 2"))
-    with closing(Solver("solver.prototxt", device="cpu", splitting=Splitting(12) if joined else None)) as solver:
+    with closing(Solver("solver.prototxt", device="cpu", micro_batch=12 if joined else None)) as solver:
         before = [x.blob.detach().clone() for x in solver.net.learned]
         solver.step(1)
         steps = [(old - x.blob).detach() for old, x in zip(before, solver.net.learned, strict=True)]

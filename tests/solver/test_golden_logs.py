@@ -13,7 +13,7 @@ import pytest
 from golden_cases import index, near, options
 from running import LOG_LINE, call
 
-from solver_cli.commands.cli import train
+from solver_cli.commands.train import train
 
 LOGS = {
     Path(log["file"]).stem: log

@@ -12,7 +12,7 @@ from golden_cases import files, index, options
 from running import call, run
 
 from solver_cli import Net
-from solver_cli.commands.cli import train
+from solver_cli.commands.train import train
 from solver_cli.commands.training import effective
 from solver_cli.formats import caffemodel
 from solver_cli.solver.solver import Solver

@@ -22,11 +22,22 @@ from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.commands.training import effective
 from solver_cli.formats import solverstate
 from solver_cli.log import logger
-from solver_cli.solver.display import SmoothedLoss
+from solver_cli.solver.losses import SmoothedLoss
 from solver_cli.solver.lr_policy import learning_rate, step_counter
 from solver_cli.solver.solver import Solver
+from solver_cli.solver.watchers import Watcher
 
 RUNS = [(case["case"], Path(run["trace"]).stem) for case in index("solvers/index.json")["cases"] for run in case["runs"]]
+
+
+class Rates(Watcher):
+    """Keeps the learning rates of a run."""
+
+    def __init__(self, rates: list[float]):
+        self.rates = rates
+
+    def updating(self, iteration: int, rate: float) -> None:
+        self.rates.append(rate)
 
 
 class Recorder(Solver):
@@ -41,6 +52,7 @@ class Recorder(Solver):
         self.tests: list[tuple[int, int, dict[str, list[float]]]] = []
         self.norms: dict[int, list[float]] = {}
         self.net.run = self.passes.run = self._run
+        self.watchers.append(Rates(self.rates))
 
     def restore(self, path: str) -> None:
         super().restore(path)
@@ -54,10 +66,6 @@ class Recorder(Solver):
         self.losses.append(loss.item())
         self.outputs.append({name: blob.flatten().tolist() for name, blob in self.net.outputs_of(blobs).items()})
         return loss
-
-    def _rate(self) -> float:
-        self.rates.append(super()._rate())
-        return self.rates[-1]
 
     def apply_update(self) -> None:
         grads = [learned.blob.grad for learned in self.net.learned if learned.blob.grad is not None]

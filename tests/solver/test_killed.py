@@ -65,7 +65,8 @@ NURSERY = """
 import os, sys
 import h5py, lmdb, torch
 import torch._dynamo  # drawn in when a net is built
-from solver_cli.commands import cli, progress, training
+from solver_cli.commands import progress, training
+from solver_cli.commands.train import train
 from solver_cli.solver import solver
 torch.set_num_threads(1)
 for line in sys.stdin:
@@ -75,7 +76,7 @@ for line in sys.stdin:
         os.chdir(folder)
         os.dup2(os.open(log, os.O_WRONLY), 2)
         try:
-            cli.train.main(args, standalone_mode=True)
+            train.main(args, standalone_mode=True)
         except SystemExit as end:
             os._exit(end.code or 0)
     print(child, flush=True)

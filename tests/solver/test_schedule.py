@@ -14,7 +14,7 @@ from running import assert_like, call, changed, write
 
 from solver_cli import Solver
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.commands import cli
+from solver_cli.commands.train import train
 from solver_cli.errors import ConfigError, SnapshotError
 from solver_cli.solver.schedule import Schedule
 from solver_cli.text import prototxt
@@ -279,11 +279,11 @@ def test_what_does_not_go_on_is_refused(folder: Path) -> None:
 
 
 def test_the_command(folder: Path) -> None:
-    ended = call(cli.train, "solver.prototxt", "--grow-batch", "4", "--set", "lr_policy=multistep", "--set", "stepvalue=32")
+    ended = call(train, "solver.prototxt", "--grow-batch", "4", "--set", "lr_policy=multistep", "--set", "stepvalue=32")
     assert (ended.code, ended.complaints) == (0, [])
     assert any(line.startswith("The batch grows at iteration 32: iter_size 2 -> 4") for line in ended.log)
     assert "Iteration 48, loss = " in " ".join(ended.log)
-    ended = call(cli.train, "solver.prototxt", "--grow-batch", "4", "--set", "lr_policy=poly")
+    ended = call(train, "solver.prototxt", "--grow-batch", "4", "--set", "lr_policy=poly")
     assert ended.code == 1
     (line,) = ended.complaints
     assert_like(line, "solver.prototxt:1:...: --grow-batch 4 grows the batch where lr_policy step or multistep ...'poly'")

@@ -22,11 +22,11 @@ from solver_cli.formats import caffemodel, solverstate
 LOGS = {log["file"]: log for log in index("logs/index.json")["logs"]}
 SOLVER = LOGS["train_sigint.txt"]["files"]["solver.prototxt"].replace("display: 100", "display: 20")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-COMMAND = [sys.executable, "-c", "from solver_cli.commands.cli import train; train()", "solver.prototxt"]
+COMMAND = [sys.executable, "-c", "from solver_cli.commands.train import train; train()", "solver.prototxt"]
 # A disk that answers no more after some training batches; what it holds up is its reader's thread, or all the rest.
 STUCK = """
 import sys, threading, time
-from solver_cli.commands import cli
+from solver_cli.commands.train import train
 from solver_cli.net import net
 from solver_cli.data import database, prefetch
 prefetch.PATIENCE = 0.5
@@ -45,7 +45,7 @@ if "STUCK" == "reader":
     database.Data.next_batch = stuck
 else:
     net.Net.run_plainly = slow
-cli.train()
+train()
 """
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signals")

@@ -1,0 +1,29 @@
+"""`solver-tools`: one file a command, which is called like the file and defines `command`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+import click
+
+from solver_cli.commands.options import HELP
+
+
+class Tools(click.Group):
+    """The commands of this folder; a file is imported when its command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(module.name for module in iter_modules(__path__))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+
+@click.group(cls=Tools, context_settings=HELP)
+@click.version_option(package_name="solver-train")
+def tools() -> None:
+    """Tools around Caffe's files: data sets, layer types, old formats."""

@@ -1,0 +1,36 @@
+"""`solver-tools plan`: what a solver asks for before it runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import click
+
+from solver_cli.commands.options import Command, options
+from solver_cli.commands.running import reported
+from solver_cli.solver.options import RunOptions
+
+EXAMPLES = """
+solver-tools plan configs/caffenet/solver.prototxt --memory 8G
+solver-tools plan solver.prototxt --batch 4 --set iter_size=8
+"""
+MEMORY = "What the largest batch is to fit into.  [default: what is free]"
+
+
+@click.command("plan", cls=Command, examples=EXAMPLES)
+@click.argument("solver")
+@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Plan with this batch size for the train net.")
+@options(RunOptions, "memory", "level", "stage", "settings", "python_layers", memory=MEMORY)
+def command(solver: str, batch: int | None, **chosen: Any) -> None:
+    """Say what the solver file SOLVER asks for: layers, memory, epochs, learning rate, noise, and what looks wrong.
+
+    Nothing is trained and nothing is written.
+    """
+    run = RunOptions(**chosen)
+    with reported(logging.WARNING):
+        from solver_cli.commands import report, training
+
+        spec = training.effective(solver, level=run.level, stages=run.stages, settings=run.settings)
+        lines = report.plan(spec, batch=batch, memory=run.memory, python_layers=run.python_layers)
+        click.echo("\n".join(lines))

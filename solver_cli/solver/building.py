@@ -1,0 +1,79 @@
+"""The nets of a solver, on its device, with the weights that its file names and their data read ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.net.carried import log_forgetful
+from solver_cli.net.net import Net
+from solver_cli.snapshots import snapshot
+from solver_cli.solver import doubts
+from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
+from solver_cli.text.netspec import NetSpec
+from solver_cli.text.user_code import look_in
+
+Prepare = Callable[[Net], None]
+Device = torch.device | str | None
+
+
+def default_device(param: SolverParameter) -> torch.device:
+    """The GPU `device_id` if solver_mode is GPU and there is one, else the CPU."""
+    if param.solver_mode == SolverParameter.SolverMode.Value("GPU") and torch.cuda.is_available():
+        return torch.device("cuda", param.device_id)
+    return torch.device("cpu")
+
+
+def build_nets(
+    spec: SolverSpec,
+    device: torch.device,
+    python_layers: bool,
+    several: bool,
+    prepare: Prepare,
+    interrupted: Callable[[], bool],
+) -> tuple[Net, list[Net]]:
+    """The train net of a solver, and the test nets, which share its weights; what is doubtful is logged. Raises Error.
+
+    `several`: whether an update is made of several passes, each with BatchNorm statistics of its own. `prepare` sees each
+    net before its weights are loaded; `interrupted` tells, while data are long in coming, whether to give up waiting.
+    """
+
+    def build(net_spec: NetSpec, index: int) -> Net:
+        beside(net_spec)
+        seed = spec.param.random_seed + index if spec.param.random_seed >= 0 else None
+        net = Net(net_spec, device=device, seed=seed, python_layers=python_layers)
+        prepare(net)
+        net.read_ahead(interrupted)
+        load(spec, net)
+        return net
+
+    train = build(train_net(spec), 0)
+    tests = []
+    for index, (what, net_spec) in enumerate(test_nets(spec)):
+        log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
+        tests.append(build(net_spec, index + 1))
+    doubts.warn(spec, train, tests, several)
+    for net in tests:
+        net.share_with(train)
+    log_forgetful(train)
+    return train, tests
+
+
+def beside(net: NetSpec) -> None:
+    """Look for the modules of Python layers beside the net's file as well."""
+    if any(layer.type == "Python" for layer in net.param.layer):
+        look_in(Path(net.file).parent)
+
+
+def load(spec: SolverSpec, net: Net) -> None:
+    """Load the weights that the solver file names into the layers of the same names."""
+    for entry in spec.param.weights:
+        for path in entry.split(","):
+            if not path.strip():
+                spec.fail(f"weights '{entry}' has an empty file name beside a comma", "weights")
+            log.info("solver.cpp:72", f"Finetuning from {path.strip()}")
+            snapshot.load_weights(net, path.strip())
