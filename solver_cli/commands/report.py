@@ -25,7 +25,7 @@ from solver_cli.passes.memory import (
     meta_batch,
     without_data,
 )
-from solver_cli.solver.building import beside, default_device
+from solver_cli.solver.building import default_device, find_modules
 from solver_cli.solver.lr_policy import learning_rate, step_counter
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.text.netspec import NetSpec
@@ -59,8 +59,8 @@ def plan(
     """
     check(spec)
     with ExitStack() as stack:
-        train = stack.enter_context(closing(_build(train_net(spec), python_layers)))
-        tests = [stack.enter_context(closing(_build(net, python_layers))) for _, net in test_nets(spec)]
+        train = stack.enter_context(closing(_build(spec.file, train_net(spec), python_layers)))
+        tests = [stack.enter_context(closing(_build(spec.file, net, python_layers))) for _, net in test_nets(spec)]
         for net in tests:
             net.share_with(train)
         yield f"{spec.file}: {spec.param.type}, {spec.param.max_iter} iterations"
@@ -76,9 +76,9 @@ def plan(
         yield from lines or ["  none"]
 
 
-def _build(spec: NetSpec, python_layers: bool) -> Net:
+def _build(solver: str, spec: NetSpec, python_layers: bool) -> Net:
     """The net without values; absent data are stood in for where their shapes are known."""
-    beside(spec)
+    find_modules(solver, spec)
     return Net(spec, device="meta", python_layers=python_layers, absent=lambda node, error: AbsentData(node.param, error))
 
 

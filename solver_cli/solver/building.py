@@ -43,7 +43,7 @@ def build_nets(
     """
 
     def build(net_spec: NetSpec, index: int) -> Net:
-        beside(net_spec)
+        find_modules(spec.file, net_spec)
         seed = spec.param.random_seed + index if spec.param.random_seed >= 0 else None
         net = Net(net_spec, device=device, seed=seed, python_layers=python_layers)
         prepare(net)
@@ -63,10 +63,10 @@ def build_nets(
     return train, tests
 
 
-def beside(net: NetSpec) -> None:
-    """Look for the modules of Python layers beside the net's file as well."""
+def find_modules(file: str, net: NetSpec) -> None:
+    """Look for the modules of the net's Python layers beside the solver's `file` as well."""
     if any(layer.type == "Python" for layer in net.param.layer):
-        look_in(Path(net.file).parent)
+        look_in(Path(file).parent)
 
 
 def load(spec: SolverSpec, net: Net) -> None:
