@@ -53,8 +53,8 @@ def read_solver(path: str) -> SolverSpec:
         error.where = error.where or place.where(path, error.field)
         raise
     if not param.HasField("snapshot_prefix"):
-        remedy = "the solver file's name (rename it, or say snapshot_prefix in it)"
-        param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), remedy)
+        what = "the solver file's name, which snapshots would have (say snapshot_prefix in it),"
+        param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), what)
         log.info("upgrade_proto.cpp:1119", f"snapshot_prefix was not specified and is set to {param.snapshot_prefix}")
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
@@ -78,6 +78,10 @@ def check(spec: SolverSpec) -> None:
     _check_rule(spec)
     if param.weight_decay and param.regularization_type not in ("L1", "L2"):
         spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
+    for name, paths in (("snapshot_prefix", [param.snapshot_prefix]), ("weights", param.weights)):
+        for path in paths:
+            if words := prototxt.unnameable(path):
+                spec.fail(f"{name} '{path}': {words}", name)
     _check_policy(spec)
     _check_tests(spec)
 
@@ -177,6 +181,7 @@ def _file(spec: SolverSpec, path: str, name: str) -> NetSpec:
     if not os.path.isfile(path):  # noqa: PTH113
         beside = Path(spec.file).parent / path
         hint = f"; there is {beside}: paths count from the working folder" if os.path.isfile(beside) else ""  # noqa: PTH113
-        what = "is a folder" if os.path.isdir(path) else prototxt.unnameable(path) or "does not exist"  # noqa: PTH112
-        spec.fail(f"net file '{path}' {what}{hint}", name)
+        what = " is a folder" if os.path.isdir(path) else " does not exist"  # noqa: PTH112
+        words = prototxt.unnameable(path)
+        spec.fail(f"net file '{path}'{f': {words}' if words else what}{hint}", name)
     return read_net(path)
