@@ -15,6 +15,9 @@ from solver_cli.passes.records import batch_norm
 from solver_cli.solver.solverspec import SolverSpec
 
 
+KEEP_SIGNS = ("Dropout", "ReLU")  # types that leave the signs alone, all that the backward pass of ReLU looks at
+
+
 def warn(solver: SolverSpec, train: Net, tests: list[Net], passes: bool) -> None:
     """Log the doubts about a solver and its nets."""
     for where, doubt in doubts(solver, train, tests, passes):
@@ -144,9 +147,6 @@ def _overwritten(net: Net) -> Iterator[tuple[Node, str]]:
             yield node, f"{what}, which Caffe's backward pass reads"
         own = [node] if needs and _reads_top(node) else []
         makers.update((top, kept + own) for top in node.tops)
-
-
-KEEP_SIGNS = ("Dropout", "ReLU")  # all that ReLU looks at
 
 
 def _reads_top(node: Node) -> bool:

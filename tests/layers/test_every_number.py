@@ -58,3 +58,11 @@ def test_every_number(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
             assert not line or (line.startswith("<text>:") and f"({name}): " in line and "\n" not in line), line
             if not math.isfinite(value) and not (math.isinf(value) and field in prototxt.OPEN):
                 assert line, f"{field}: {value} is taken"
+
+
+def test_a_blob_has_32_axes_at_most() -> None:
+    for axes in (32, 33, 100):
+        shape = "dim: 1 " * axes
+        line = outcome(f'layer {{ name: "in" type: "Input" top: "x" input_param {{ shape {{ {shape} }} }} }}', "TRAIN")
+        expected = f"<text>:1:1: layer 'in' (Input): top 0 has {axes} axes: a blob has 32 at most"
+        assert line == ("" if axes == 32 else expected)

@@ -123,6 +123,7 @@ def test_dropout_draws_anew_and_repeats_by_seed():
 
 def test_dropout_copies_outside_of_training():
     assert run(dropout(0.3, "TEST")).equal(torch.ones(10000))
+    assert run(dropout(1, "TEST")).equal(torch.ones(10000))
 
 
 @pytest.mark.parametrize(
