@@ -14,7 +14,6 @@ from solver_cli.net.plan import Node, backward_needs
 from solver_cli.passes.records import batch_norm
 from solver_cli.solver.solverspec import SolverSpec
 
-
 KEEP_SIGNS = ("Dropout", "ReLU")  # types that leave the signs alone, all that the backward pass of ReLU looks at
 
 
