@@ -61,6 +61,11 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.draws:
             return x.view_as(x)
+        if self.ratio == 1:
+            raise ConfigError(
+                "dropout_ratio 1 drops every value, and what is left is divided by 1 - 1: give a ratio below 1",
+                field="dropout_param.dropout_ratio",
+            )
         mask = self._drawn(x, x.dtype) if self.mask is None else self.mask.to(x.dtype)
         return x * mask.div_(1 - self.ratio)
 

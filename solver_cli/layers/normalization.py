@@ -96,6 +96,8 @@ class BatchNorm(nn.Module):
         (bottom,) = shapes
         if len(bottom) < 2:
             raise ConfigError(f"the input must have at least 2 axes, not the shape {tuple(bottom)}", field="bottom")
+        if param.eps < 0:
+            raise ConfigError(f"eps must be 0 or more, not {param.eps:g}", field="batch_norm_param.eps")
         self.fraction, self.eps = param.moving_average_fraction, param.eps
         self.use_stored = param.use_global_stats if param.HasField("use_global_stats") else None
         self.means, self.variances, self.factor = (
@@ -119,7 +121,8 @@ class BatchNorm(nn.Module):
             return normal
         # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
         mean, variance = torch.zeros_like(self.means), torch.zeros_like(self.variances)
-        y = F.batch_norm(x, mean, variance, scale, bias, training=True, momentum=1.0, eps=self.eps)
+        # Not by F.batch_norm: it refuses an eps of 0.
+        y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled)
         self._add(mean, variance)
         return y
 

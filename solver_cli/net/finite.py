@@ -32,6 +32,8 @@ def explain(
             remedy = "look into the weights that were loaded, and into the layer's fillers"
     elif node.source is not None:
         remedy = "look into its data"
+    elif not updated:
+        remedy = "look into the settings of this layer and of those before it, and into the data and weights that it got"
     message = f"iteration {iteration}, layer '{node.name}' ({node.param.type}): {what}: {remedy}"
     return NumericalError(message, node.spec.where())
 

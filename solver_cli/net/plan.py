@@ -27,6 +27,7 @@ from solver_cli.text.netspec import LayerSpec
 Shape = tuple[int, ...]
 Absent = Callable[["Node", DataError], Source]
 LARGEST = 2**31 - 1  # values in a blob of Caffe's
+MOST_AXES = 32
 
 
 @dataclass
@@ -197,6 +198,8 @@ class Planner:
     def _finish(self, node: Node) -> None:
         for what, shapes in (("top", node.shapes), ("learned blob", node.blob_shapes)):
             for index, shape in enumerate(shapes):
+                if len(shape) > MOST_AXES:
+                    raise ConfigError(f"{what} {index} has {len(shape)} axes: a blob has {MOST_AXES} at most")
                 if math.prod(shape) > LARGEST:
                     raise ConfigError(f"{what} {index} of shape {shape} has more values than a blob may, {LARGEST}")
         log.info("net.cpp:124", f"Setting up {node.name}")
