@@ -11,6 +11,7 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
+from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
 from solver_cli.solver import doubts
 from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
@@ -65,7 +66,7 @@ def build_nets(
 
 def find_modules(file: str, net: NetSpec) -> None:
     """Look for the modules of the net's Python layers beside the solver's `file` as well."""
-    if any(layer.type == "Python" for layer in net.param.layer):
+    if any((kind := find(layer.type)) and kind.user_code for layer in net.param.layer):
         look_in(Path(file).parent)
 
 

@@ -11,7 +11,7 @@ from solver_cli.caffe_pb2 import LRNParameter, SolverParameter
 from solver_cli.errors import Where
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node, backward_needs
-from solver_cli.passes.records import batch_norm
+from solver_cli.passes.records import statistics
 from solver_cli.solver.solverspec import SolverSpec
 
 KEEP_SIGNS = ("Dropout", "ReLU")  # types that leave the signs alone, all that the backward pass of ReLU looks at
@@ -168,13 +168,13 @@ def _reads_bottom(node: Node) -> bool:
 
 
 def _of_statistics(net: Net) -> Iterator[tuple[Where, str]]:
-    """The first BatchNorm that takes its statistics from the batch: those of one pass, however many there are."""
+    """The first layer (BatchNorm) that takes its statistics from the batch: those of one pass, however many there are."""
     for node in net.nodes:
-        if batch_norm(node) is not None:
+        if statistics(node) is not None:
             yield (
                 node.spec.where(),
-                f"layer '{node.name}' (BatchNorm) takes its statistics from the {node.shapes[0][0]} records of one pass, "
-                "not from those of an update: --batch-norm-window iter_size makes it do so",
+                f"layer '{node.name}' ({node.param.type}) takes its statistics from the {node.shapes[0][0]} records of one "
+                "pass, not from those of an update: --batch-norm-window iter_size makes it do so",
             )
             return
 

@@ -14,7 +14,7 @@ import pytest
 from running import ENVIRONMENT, assert_like, call, changed, run, write
 
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.commands.cli import train
+from solver_cli.commands.train import train
 from solver_cli.errors import Error
 from solver_cli.solver import lr_policy
 from solver_cli.solver.solver import Solver
