@@ -45,7 +45,7 @@ def golden_cases() -> dict[str, int]:
 def family(kind: LayerType) -> str:
     """The group of Caffe's layer catalogue, which is the file's name; data for whatever feeds a net."""
     package, _, name = kind.build.__module__.rpartition(".")
-    return name if package.endswith("layers") else "data"
+    return "data" if package.endswith((".data", ".net")) else name.removesuffix("_layer")
 
 
 def messages(kind: LayerType) -> dict[str, Any]:
