@@ -114,7 +114,7 @@ class Planner:
         param.CopyFrom(spec.param)
         if not param.HasField("phase"):
             param.phase = self.phase
-        kind = lookup(param.type)
+        kind = lookup(spec.kind or param.type)
         if kind.name == "Python" and not self.python_layers:
             module = f"{param.python_param.module}.{param.python_param.layer}"
             raise ConfigError(f"is code ({module}), and Python layers are refused (--no-python-layers)", field="type")
