@@ -14,7 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
 from solver_cli.registry import LayerType, layer_types, lookup
-from solver_cli.text.forks import means_something
+from solver_cli.text.forks import means_something, values
 
 WIDTH = 120
 CASES = Path(__file__).parents[1] / "assets" / "golden_cases.json"
@@ -132,7 +132,7 @@ def short(kind: LayerType) -> Iterator[str]:
 def field_type(field: FieldDescriptor) -> str:
     repeated = "repeated " if is_repeated(field) else ""
     if field.enum_type is not None:
-        return repeated + " | ".join(value.name for value in field.enum_type.values)
+        return repeated + " | ".join(values(field))
     return repeated + (field.message_type.name if field.message_type is not None else SCALARS[field.cpp_type])
 
 

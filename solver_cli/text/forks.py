@@ -247,6 +247,7 @@ NOT_YET_VALUES: Rows = {
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
 KNOWN_TO: dict[str, set[str]] = {}
+FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
 
 
@@ -293,6 +294,18 @@ def means_something(kind: str, message: str, field: str) -> bool:
     """Whether a layer of this registered type looks at the message's field: False for what is accepted or refused here."""
     known = kind in KNOWN_TO.get(f"{message}.{field}", ())
     return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in _NOT_YET)
+
+
+def values(field: FieldDescriptor) -> list[str]:
+    """The names of an enum field's values, without those of forks that are refused or only choose an engine."""
+    assert field.enum_type is not None
+    owner = f"{field.containing_type.name}.{field.name}"
+    engine = field.enum_type.name == "Engine"
+    return [
+        value.name
+        for value in field.enum_type.values
+        if (owner, value.name) not in _VALUES and not (engine and value.number >= FORKS_VALUES)
+    ]
 
 
 def _fields(message: Message, path: str = "") -> Iterator[tuple[str, str, FieldDescriptor, Any]]:
