@@ -27,7 +27,7 @@ layer { name: "mnist" type: "DummyData" top: "data" top: "label" dummy_data_para
   shape { dim: 64 dim: 1 dim: 28 dim: 28 } shape { dim: 64 } data_filler { type: "gaussian" } data_filler { } } }
 """
 SOLVER = 'base_lr: 0.01 lr_policy: "fixed" display: 1 max_iter: 1 snapshot_after_train: false solver_mode: CPU'
-COMMAND = [sys.executable, "-c", "from solver_cli.commands.cli import train; train()"]
+COMMAND = [sys.executable, "-c", "from solver_cli.commands.train import train; train()"]
 BUILD = """
 import logging, sys, time
 begin = time.process_time()

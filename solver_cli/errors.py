@@ -12,10 +12,12 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 LONGEST = 2000  # characters of an error's line
+NEAR = 0.75  # likeness from which a name may be meant
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,29 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'Slice'?)` for the known name that is nearest to `name`, or nothing."""
     if len(name) > 100:
         return ""
-    folded = {k.lower(): k for k in known if len(k) <= 100}
-    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
-    return f" (did you mean '{folded[close[0]]}'?)" if close else ""
+    words = _words(name)
+    likeness, best = max(((_likeness(words, _words(k)), k) for k in known if len(k) <= 100), default=(0.0, ""))
+    return f" (did you mean '{best}'?)" if likeness >= NEAR else ""
+
+
+def _words(name: str) -> list[str]:
+    """The words of a name, `conv_param` or `ROIPooling`, but the one that most names of settings share."""
+    words = re.sub("(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower().strip("_").split("_")
+    return words[:-1] if len(words) > 1 and words[-1] in ("param", "params", "parm") else words
+
+
+def _likeness(found: list[str], known: list[str]) -> float:
+    """From 0 to 1; 0 where a word is another one, or one more: `roi_pooling` is no slip for `pooling`."""
+    if set(found) > set(known):
+        return 0.0
+    pairs = zip(found, known, strict=True) if len(found) == len(known) else ()
+    if any(_share(a, b) < 0.5 for a, b in pairs):
+        return 0.0
+    one, other = "".join(found), "".join(known)
+    shortened = len(one) > 2 and other.startswith(one)  # Conv, pool_param
+    return max(_share(one, other), NEAR + 0.1 * len(one) / len(other) if shortened else 0.0)
+
+
+def _share(a: str, b: str) -> float:
+    """What part of the letters of both stand in the same order."""
+    return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio()

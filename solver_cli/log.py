@@ -74,10 +74,32 @@ def stderr_may_go() -> Iterator[None]:
         os.close(nowhere)
 
 
-def to_stderr(handler: logging.Handler | None = None, level: int = logging.INFO) -> None:
-    """Print the log to stderr from now on, from `level` on, through `handler` if one is given."""
+RESULTS = (  # of a run, as `--quiet` leaves them: displays, tests, snapshots, rates, the end
+    "solver.cpp:239", "solver.cpp:258", "solver.cpp:327", "solver.cpp:347", "solver.cpp:401", "solver.cpp:414",
+    "solver.cpp:464", "sgd_solver.cpp:112", "sgd_solver.cpp:284", "solver.cpp:311", "solver.cpp:332",
+)  # fmt: skip
+
+
+def is_result(record: logging.LogRecord) -> bool:
+    """Whether a line tells of a run's results, or warns."""
+    return record.levelno > logging.INFO or getattr(record, "site", "") in RESULTS
+
+
+def to_stderr(handler: logging.Handler | None = None, level: int | None = None, quiet: bool | None = None) -> None:
+    """Print the log to stderr from now on, through `handler` if one is given; `level` and `quiet` stay unless given.
+
+    From `level` on, but not below what glog's environment variable GLOG_minloglevel says; `quiet` leaves `is_result` only.
+    """
+    before = logger.handlers[0] if logger.handlers else None
     handler = handler or StderrHandler()
-    handler.setLevel(level)
+    handler.setLevel(max(level, _least()) if level is not None else before.level if before else _least())
     handler.setFormatter(GlogFormatter())
+    handler.filters[:] = (before.filters if before else []) if quiet is None else [is_result] if quiet else []
     logger.handlers[:] = [handler]
     logger.propagate = False
+
+
+def _least() -> int:
+    """The level of GLOG_minloglevel: 0 info, 1 warnings, 2 errors, 3 nothing."""
+    found = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112 - glog spells it so
+    return logging.INFO + 10 * min(int(found), 3) if found.isdecimal() else logging.INFO

@@ -89,3 +89,13 @@ def test_nothing_runs_distributed() -> None:
 def test_files_are_short() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items() if name not in GENERATED}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+def test_the_page_names_what_there_is() -> None:
+    """docs/architecture.md: every wing, and no file that has gone."""
+    root = PACKAGE.parent
+    page = (root / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:[\w-]+/)+[\w.*-]*)`", page))
+    missing = {path for path in named if not any((base / path).exists() for base in (root, PACKAGE))}
+    assert missing == set()
+    assert all(f" {wing}/" in page for wing in WINGS)

@@ -25,7 +25,6 @@ how many blobs a layer takes and gives (`+`: or more, `=`: a top for each bottom
 the tests compare with. Settings: fields and defaults; `[]` is repeated, `{}` a message of its own.
 
 """
-TRANSFORMING = ("Data", "ImageData", "WindowData")
 SCALARS = {
     FieldDescriptor.CPPTYPE_BOOL: "bool",
     FieldDescriptor.CPPTYPE_FLOAT: "float",
@@ -47,7 +46,7 @@ def golden_cases() -> dict[str, int]:
 def family(kind: LayerType) -> str:
     """The group of Caffe's layer catalogue, which is the file's name; data for whatever feeds a net."""
     package, _, name = kind.build.__module__.rpartition(".")
-    return name if package.endswith("layers") else "data"
+    return "data" if package.endswith((".data", ".net")) else name.removesuffix("_layer")
 
 
 def messages(kind: LayerType) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def messages(kind: LayerType) -> dict[str, Any]:
     if not kind.source:
         asked = [p.name for p in inspect.signature(kind.build).parameters.values() if p.kind is p.KEYWORD_ONLY]
         names += [name for name in asked if name in fields and fields[name].message_type is not None]
-    if kind.name in TRANSFORMING:
+    if kind.transforms:
         names.append("transform_param")
     return {name: fields[name].message_type for name in names}
 

@@ -26,7 +26,7 @@ def mnist(folder: str | Path, full: bool = False) -> list[Path]:
     which torchvision fetches. Raw Datums 1 x 28 x 28, keys %08d. Raises ConfigError, DataError.
     """
     target, written = Path(folder), []
-    if not target.is_dir():
+    if not target.exists():
         raise ConfigError(f"the folder '{target}' does not exist: run this where the configs are, or name one with --to")
     for name, images, labels in fetch(target) if full else packaged():
         written.append(target / f"mnist_{name}_lmdb")

@@ -7,7 +7,6 @@ from math import prod
 
 from solver_cli.data.absent import AbsentData
 from solver_cli.errors import ConfigError, DataError, Where
-from solver_cli.layers.normalization import BatchNorm
 from solver_cli.net.labels import checked
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
@@ -19,7 +18,6 @@ from solver_cli.solver.solverspec import SolverSpec
 SAMPLE = 256  # records whose labels are looked at
 PUBLISHED = 0.004  # the most lr / (1 - momentum) for each record of an update in configs/, ResNet-50's
 HOT = 5 * PUBLISHED
-CLASSIFYING = ("SoftmaxWithLoss", "InfogainLoss")
 Advice = tuple[Where, str]
 
 
@@ -74,9 +72,7 @@ def _of_rate(spec: SolverSpec, batch: int) -> Iterator[Advice]:
 
 def _dense(net: Net) -> bool:
     """Whether a record has many labels, as in segmentation: then a batch of one is a large one."""
-    losses = [
-        node for node in net.nodes if any(node.loss_weights) and len(node.bottoms) > 1 and node.param.type in CLASSIFYING
-    ]
+    losses = [node for node in net.nodes if any(node.loss_weights) and node.kind.loss and node.kind.labels]
     return any(prod(net.blob_shapes[node.bottoms[1]]) > batch_of(net) for node in losses)
 
 
@@ -130,17 +126,17 @@ def _of_statistics(spec: SolverSpec, train: Net, tests: Sequence[Net]) -> Iterat
 
 
 def _norms(net: Net) -> list[Node]:
-    return [node for node in net.nodes if isinstance(node.module, BatchNorm)]
+    return [node for node in net.nodes if hasattr(node.module, "use_stored")]
 
 
 def _global(node: Node) -> Where:
-    return node.spec.where("batch_norm_param.use_global_stats")
+    return node.spec.where(f"{node.kind.param}.use_global_stats")
 
 
 def _of_labels(net: Net) -> Iterator[Advice]:
     """Labels among the first records that are no class of the layers that read them, and records that cannot be read."""
     for node in net.nodes:
-        if node.source is None or isinstance(node.source, AbsentData) or node.param.type in ("MemoryData", "DummyData"):
+        if node.source is None or isinstance(node.source, AbsentData) or not node.kind.ahead:
             continue
         source = checked(node, net.nodes, net.blob_shapes)
         try:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from solver_cli.solver.options import GROUPS
+from solver_cli.solver.options import GROUPS, text
 
 F = TypeVar("F", bound=Callable[..., Any])
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
@@ -66,24 +66,27 @@ def _option(field: Field[Any], help: str) -> Callable[[F], F]:
         settings |= {"is_flag": True, "flag_value": not field.default}
     elif told["choices"]:
         settings |= {"type": click.Choice(told["choices"]), "show_default": field.default is not None}
-    elif told["parse"]:
-        settings |= {"callback": _parsing(told["parse"]), "multiple": isinstance(field.default, tuple)}
-    elif "int" in str(field.type):
-        settings |= {"type": click.IntRange(min=told["least"]) if told["least"] is not None else int}
-        settings |= {"show_default": field.default is not None}
+    else:
+        settings |= {"type": Parsed(told["parse"]), "multiple": isinstance(field.default, tuple)}
     return click.option(*names, field.name, cls=Option, **settings)
 
 
-def _parsing(parse: Callable[[str], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    def callback(ctx: click.Context, param: click.Parameter, value: Any) -> Any:
-        if value is None or isinstance(value, tuple):
-            return value if value is None else tuple(map(one, value))
-        return one(value)
+class Parsed(click.ParamType):  # type: ignore[type-arg]
+    """A value that a function makes of a text; its ValueError is a usage error."""
 
-    def one(text: str) -> Any:
+    name = "text"
+
+    def __init__(self, parse: Callable[[str], Any]):
+        self.parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value  # a default
         try:
-            return parse(text)
+            return self.parse(value)
         except ValueError as error:
-            raise click.BadParameter(f"'{text}': {error}") from None
+            shown = value.encode("utf-8", "backslashreplace").decode()
+            self.fail(f"'{shown if len(shown) < 60 else shown[:50] + '...'}': {error}", param, ctx)
 
-    return callback
+
+TEXT = Parsed(text)

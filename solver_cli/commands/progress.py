@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 from tqdm import tqdm
 
 from solver_cli import log
+from solver_cli.passes.memory import batch_of
 from solver_cli.solver.solver import Solver
-from solver_cli.solver.watchers import Watcher
+from solver_cli.solver.watchers import Tested, Watcher
+
+SECONDS = 0.1  # between two pictures of the bar in a test
 
 
 class AboveBar(logging.Handler):
@@ -42,26 +46,31 @@ def progress(solver: Solver) -> Iterator[None]:
 
 
 class Bar(Watcher):
-    """Moves `bar` on with every update of `solver`."""
+    """Moves `bar` on with every update and every batch of a test, and shows what is known now."""
 
     def __init__(self, solver: Solver, bar: tqdm[Any]):
         self.solver, self.bar = solver, bar
-        self.images = _images_per_pass(solver)
+        self.images = batch_of(solver.net)
         self.rate = 0.0
+        self.index = 0
+        self.drawn = 0.0
 
     def updating(self, iteration: int, rate: float) -> None:
         self.rate = rate
 
     def updated(self, iteration: int) -> None:
-        solver, bar = self.solver, self.bar
-        bar.update(iteration - bar.n)
-        if solver.due(solver.param.display or 1):
-            speed = (bar.format_dict["rate"] or 0) * self.images * solver.schedule.passes(iteration)
-            shown = f"loss={solver.losses.smoothed.value:g}, lr={self.rate:g}, {speed:.0f} images/s"
-            bar.set_postfix_str(shown, refresh=False)
+        speed = (self.bar.format_dict["rate"] or 0) * self.images * self.solver.schedule.passes(iteration)
+        shown = f"loss={self.solver.alarm.last:g}, lr={self.rate:g}, {speed:.0f} images/s"
+        self.bar.set_postfix_str(shown, refresh=False)
+        self.bar.update(iteration - self.bar.n)
 
+    def testing(self, index: int, iteration: int) -> None:
+        self.index = index
 
-def _images_per_pass(solver: Solver) -> int:
-    """Records that one pass sees: the first data layer's batch; 0 without a data layer."""
-    batches = [source.shapes[0][0] for source in solver.net.sources.values() if source.shapes[0]]
-    return batches[0] if batches else 0
+    def looked(self, done: int) -> None:
+        if time.monotonic() > self.drawn + SECONDS:
+            self.drawn = time.monotonic()
+            self.bar.set_description_str(f"Test #{self.index}, batch {done + 1}/{self.solver.param.test_iter[self.index]}")
+
+    def tested(self, test: Tested) -> None:
+        self.bar.set_description_str("", refresh=False)

@@ -12,7 +12,7 @@ from solver_cli.commands.lint import advice, records_of
 from solver_cli.data.absent import AbsentData
 from solver_cli.errors import Error
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Node, Shape
+from solver_cli.net.plan import Node
 from solver_cli.passes.memory import (
     Forecast,
     Tracker,
@@ -25,7 +25,8 @@ from solver_cli.passes.memory import (
     meta_batch,
     without_data,
 )
-from solver_cli.solver.building import beside, default_device
+from solver_cli.registry import Shape
+from solver_cli.solver.building import default_device, find_modules
 from solver_cli.solver.lr_policy import learning_rate, step_counter
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.text.netspec import NetSpec
@@ -59,8 +60,8 @@ def plan(
     """
     check(spec)
     with ExitStack() as stack:
-        train = stack.enter_context(closing(_build(train_net(spec), python_layers)))
-        tests = [stack.enter_context(closing(_build(net, python_layers))) for _, net in test_nets(spec)]
+        train = stack.enter_context(closing(_build(spec.file, train_net(spec), python_layers)))
+        tests = [stack.enter_context(closing(_build(spec.file, net, python_layers))) for _, net in test_nets(spec)]
         for net in tests:
             net.share_with(train)
         yield f"{spec.file}: {spec.param.type}, {spec.param.max_iter} iterations"
@@ -76,9 +77,9 @@ def plan(
         yield from lines or ["  none"]
 
 
-def _build(spec: NetSpec, python_layers: bool) -> Net:
+def _build(solver: str, spec: NetSpec, python_layers: bool) -> Net:
     """The net without values; absent data are stood in for where their shapes are known."""
-    beside(spec)
+    find_modules(solver, spec)
     return Net(spec, device="meta", python_layers=python_layers, absent=lambda node, error: AbsentData(node.param, error))
 
 
@@ -115,15 +116,8 @@ def rows(net: Net, batch: int | None) -> list[Row]:
 
 def multiply_adds(node: Node, bottoms: list[Shape], tops: list[Shape]) -> int:
     """The multiplications in a layer's products of matrices, forward; 0 for layers without any."""
-    weights = [shape for shape in node.blob_shapes if len(shape) > 1]
-    kind = node.param.type
-    if kind == "Convolution":
-        return sum(prod(top) // weights[0][0] * prod(weights[0]) for top in tops)
-    if kind == "Deconvolution":
-        return sum(prod(bottom) // weights[0][0] * prod(weights[0]) for bottom in bottoms)
-    if kind == "InnerProduct":
-        return prod(tops[0]) // node.param.inner_product_param.num_output * prod(weights[0])
-    return prod(bottoms[0][:2]) * sum(map(prod, weights)) if kind in ("LSTM", "RNN") else 0
+    work = node.kind.work
+    return work(node.param, node.blob_shapes, bottoms, tops) if work else 0
 
 
 def _layers(net: Net, batch: int | None) -> Iterator[str]:

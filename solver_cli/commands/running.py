@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import click
 
 from solver_cli import errors
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 
 @contextmanager
-def reported(level: int = logging.INFO) -> Iterator[None]:
-    """Log to stderr, from `level` on; end with one line and exit code 1 on an error that the user can act on."""
+def reported(level: int = logging.INFO, quiet: bool = False) -> Iterator[None]:
+    """Log to stderr, from `level` on, results only if `quiet`; an error that the user can act on is a line, and the end."""
+    _open_streams()
     from solver_cli import log
 
-    log.to_stderr(level=level)
+    log.to_stderr(level=level, quiet=quiet)
     try:
         yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise  # nobody reads on: click ends the command
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sys.stdout = _nowhere()  # Python would try once more at its end
+        click.echo(f"error: cannot write to the standard output: {error.strerror}", err=True)
+        sys.exit(1)
     except errors.Error as error:
         click.echo(getattr(error, "traceback", "") + (str(error) if error.where else f"error: {error}"), err=True)
         leave(1)
@@ -30,6 +43,24 @@ def reported(level: int = logging.INFO) -> Iterator[None]:
             click.echo(f"error: {line}", err=True)
             sys.exit(1)
         raise
+
+
+def _open_streams() -> None:
+    """Let closed standard streams lead nowhere: a file that is opened later would be taken for one of them."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            setattr(sys, name, _nowhere())
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "r+")
 
 
 def _device_trouble(error: RuntimeError | MemoryError) -> str:

@@ -190,7 +190,7 @@ def open_database(backend: int, source: str) -> Database:
     return database
 
 
-@source("Data", tops=(1, 2))
+@source("Data", tops=(1, 2), transforms=True)
 class Data:
     """Records of an LMDB or LevelDB, in the order of their keys, round and round.
 

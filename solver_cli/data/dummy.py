@@ -19,7 +19,7 @@ FIELD = "dummy_data_param"
 AXES = ("num", "channels", "height", "width")
 
 
-@source("DummyData", tops=(1, None))
+@source("DummyData", tops=(1, None), ahead=False)
 class DummyData:
     """Blobs of the given shapes, made by fillers.
 

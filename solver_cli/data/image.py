@@ -34,7 +34,7 @@ FIELDS = ("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_wid
 IDLE = ("scale", "mean_file", "crop_size", "mirror")
 
 
-@source("ImageData", tops=2)
+@source("ImageData", tops=2, transforms=True)
 class ImageData:
     """Pictures named in a list file, a line each with its label.
 

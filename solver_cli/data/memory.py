@@ -19,7 +19,7 @@ FIELD = "memory_data_param"
 FIELDS = ("batch_size", "channels", "height", "width")
 
 
-@source("MemoryData", tops=2)
+@source("MemoryData", tops=2, ahead=False)
 class MemoryData:
     """The rows of two arrays, round and round; `reset` sets them.
 

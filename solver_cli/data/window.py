@@ -59,7 +59,7 @@ class Cut:
     top: int
 
 
-@source("WindowData", tops=2)
+@source("WindowData", tops=2, transforms=True)
 class WindowData:
     """Windows drawn at random from a window file: background ones, then int(N * fg_fraction) objects.
 

@@ -15,6 +15,7 @@ from solver_cli.caffe_pb2 import (
     ConcatParameter,
     EltwiseParameter,
     FillerParameter,
+    LayerParameter,
     ParameterParameter,
     ReductionParameter,
     ReshapeParameter,
@@ -23,7 +24,7 @@ from solver_cli.caffe_pb2 import (
 )
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.fillers import filled
-from solver_cli.registry import layer
+from solver_cli.registry import Shapes, by_axis, layer
 
 Shape = tuple[int, ...]
 
@@ -40,7 +41,11 @@ def canonical_axis(axis: int, bottom: Shape | Tensor, field: str) -> int:
     return axis % len(shape)
 
 
-@layer("ArgMax", param="argmax_param", no_gradient=(0,))
+def _argmax_apart(param: LayerParameter, bottoms: Shapes) -> bool:
+    return not param.argmax_param.HasField("axis") or by_axis("argmax_param.axis")(param, bottoms)
+
+
+@layer("ArgMax", param="argmax_param", no_gradient=(0,), apart=_argmax_apart)
 def argmax(x: Tensor, *, out_max_val: bool, top_k: int, axis: int | None) -> Tensor:
     """top = indices of the top_k greatest values, of equal ones the later first; with `out_max_val` their values
 
@@ -76,7 +81,14 @@ def batch_reindex(x: Tensor, index: Tensor) -> Tensor:
     return x.index_select(0, index.long())
 
 
-@layer("Bias", bottoms=(1, 2))
+def _factors_apart(param: LayerParameter, bottoms: Shapes) -> bool:
+    """Bias and Scale: if the factors are not those of single records, or come record by record themselves."""
+    settings = param.scale_param if param.type == "Scale" else param.bias_param
+    first = settings.axis % len(bottoms[0]) == 0
+    return first if len(bottoms) > 1 else not first or settings.num_axes == 0
+
+
+@layer("Bias", bottoms=(1, 2), apart=_factors_apart)
 class Bias(nn.Module):
     """top = bottom + bias, a learned blob or bottom 1, of the shape of `num_axes` axes of bottom 0 from `axis` on."""
 
@@ -89,7 +101,19 @@ class Bias(nn.Module):
         return x + _aligned(self.bias if bias is None else bias, x, self.axis, "bias_param")
 
 
-@layer("Scale", bottoms=(1, 2))
+def _per_channel(param: ScaleParameter, bottoms: Shapes) -> bool:
+    """Whether there is one learned value for each index of axis 1."""
+    if len(bottoms) > 1 or len(_aligned_shape(param, bottoms[0], "scale_param")) != 1:
+        return False
+    return canonical_axis(param.axis, bottoms[0], "scale_param.axis") == 1
+
+
+@layer(
+    "Scale",
+    bottoms=(1, 2),
+    apart=_factors_apart,
+    half=lambda param, bottoms: _per_channel(param.scale_param, bottoms),
+)
 class Scale(nn.Module):
     """top = bottom * scale + bias, scale as the blob of Bias; `bias_term` adds a learned bias of its shape."""
 
@@ -97,13 +121,12 @@ class Scale(nn.Module):
         super().__init__()
         self.axis = param.axis
         self.scale: nn.Parameter | None = None
-        self.per_channel = False  # one learned value for each index of axis 1
+        self.per_channel = _per_channel(param, shapes)
         shape = shapes[-1]
         if len(shapes) == 1:
             shape = _aligned_shape(param, shapes[0], "scale_param")
             filler = param.filler if param.HasField("filler") else FillerParameter(type="constant", value=1)
             self.scale = filled(filler, *shape)
-            self.per_channel = len(shape) == 1 and canonical_axis(param.axis, shapes[0], "scale_param.axis") == 1
         self.bias = filled(param.bias_filler, *shape) if param.bias_term else None
 
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -141,7 +164,7 @@ def _aligned(blob: Tensor | None, x: Tensor, axis: int, field: str) -> Tensor:
     return blob.reshape(blob.shape + (1,) * (x.dim() - axis - blob.dim()))
 
 
-@layer("Concat", bottoms=(1, None))
+@layer("Concat", bottoms=(1, None), apart=True, half=True, lets_go=True)
 class Concat(nn.Module):
     """top = the bottoms, one after the other along `axis`"""
 
@@ -168,7 +191,7 @@ def _old_axis(param: ConcatParameter | SliceParameter, old: str, bottom: Shape, 
     return canonical_axis(getattr(param, old), bottom, f"{field}.{old}")
 
 
-@layer("Crop", bottoms=2)
+@layer("Crop", bottoms=2, apart=True, half=True)
 def crop(x: Tensor, reference: Tensor, *, axis: int, offset: tuple[int, ...]) -> Tensor:
     """top = bottom 0, cut from `axis` on to the size of bottom 1, `offset` values in"""
     start = canonical_axis(axis, x, "crop_param.axis")
@@ -196,7 +219,13 @@ def crop(x: Tensor, reference: Tensor, *, axis: int, offset: tuple[int, ...]) ->
     return F.pad(x, pads) if any(pads) else x  # slices would lose channels_last on the way back
 
 
-@layer("Eltwise", bottoms=(2, None))
+@layer(
+    "Eltwise",
+    bottoms=(2, None),
+    apart=True,
+    half=lambda param, _: param.eltwise_param.operation != EltwiseParameter.PROD,  # its gradient is top / bottom
+    lets_go=lambda param, _: param.eltwise_param.operation == EltwiseParameter.SUM,
+)
 def eltwise(*bottoms: Tensor, operation: int, coeff: tuple[float, ...], stable_prod_grad: bool) -> Tensor:
     """top = the product, the sum weighted by `coeff`, or the maximum of the bottoms"""
     first, *rest = bottoms
@@ -258,7 +287,7 @@ class _Product(torch.autograd.Function):
         return tuple(grad * (top / x) for x in bottoms)
 
 
-@layer("Filter", bottoms=(2, None), tops=(1, None), no_gradient=(-1,))
+@layer("Filter", bottoms=(2, None), tops=(1, None), no_gradient=(-1,), dynamic=True)
 def filter(*bottoms: Tensor, num_tops: int) -> tuple[Tensor, ...]:
     """top i = the rows of bottom i whose selector, the last bottom, is not 0"""
     *kept, selector = bottoms
@@ -281,7 +310,7 @@ def filter(*bottoms: Tensor, num_tops: int) -> tuple[Tensor, ...]:
     return tuple(x.index_select(0, rows) for x in kept)
 
 
-@layer("Flatten", in_place=False)
+@layer("Flatten", in_place=False, apart=True, half=True, view=True)
 def flatten(x: Tensor, *, axis: int, end_axis: int) -> Tensor:
     """top = bottom with the axes from `axis` to `end_axis`, it included, made one"""
     start = canonical_axis(axis, x, "flatten_param.axis")
@@ -305,7 +334,7 @@ class Parameter(nn.Module):
         return self.blob.view_as(self.blob)
 
 
-@layer("Reduction")
+@layer("Reduction", apart=True)
 def reduction(x: Tensor, *, operation: int, axis: int, coeff: float) -> Tensor:
     """top = coeff times the sum, mean, sum of magnitudes or sum of squares of bottom over `axis` and all that follow"""
     axes = tuple(range(canonical_axis(axis, x, "reduction_param.axis"), x.dim()))
@@ -317,7 +346,14 @@ def reduction(x: Tensor, *, operation: int, axis: int, coeff: float) -> Tensor:
     return top if coeff == 1 else top * coeff
 
 
-@layer("Reshape", in_place=False)
+def _reshape_apart(param: LayerParameter, bottoms: Shapes) -> bool:
+    """Apart if the size of the batch is not written out."""
+    settings = param.reshape_param
+    start = settings.axis if settings.axis >= 0 else len(bottoms[0]) + 1 + settings.axis
+    return start > 0 or (len(settings.shape.dim) > 0 and settings.shape.dim[0] in (0, -1))
+
+
+@layer("Reshape", in_place=False, apart=_reshape_apart, half=True, view=True)
 class Reshape(nn.Module):
     """top = bottom with `num_axes` axes from `axis` on (-1: all) replaced by `shape`: 0 copies an axis, -1 is inferred"""
 
@@ -360,13 +396,13 @@ def _reshaped(bottom: Shape, dims: Shape, axis: int, num_axes: int) -> Shape:
     return top
 
 
-@layer("Silence", bottoms=(1, None), tops=0)
+@layer("Silence", bottoms=(1, None), tops=0, apart=True, half=True)
 def silence(*bottoms: Tensor) -> tuple[Tensor, ...]:
     """no top: takes blobs that nothing else reads"""
     return ()
 
 
-@layer("Slice", tops=(1, None))
+@layer("Slice", tops=(1, None), apart=True, half=True, view=True)
 class Slice(nn.Module):
     """tops = the pieces of bottom along `axis`, cut at the slice points, or of equal size"""
 
@@ -400,19 +436,19 @@ class Slice(nn.Module):
         return sizes
 
 
-@layer("Softmax")
+@layer("Softmax", apart=by_axis("softmax_param.axis"))
 def softmax(x: Tensor, *, axis: int) -> Tensor:
     """top = e^bottom, divided by its sum along `axis`"""
     return x.softmax(canonical_axis(axis, x, "softmax_param.axis"))
 
 
-@layer("Split", tops=(1, None), in_place=False)
+@layer("Split", tops=(1, None), in_place=False, apart=True, half=True, view=True)
 def split(x: Tensor, *, num_tops: int) -> tuple[Tensor, ...]:
     """tops = bottom, each; their gradients add up"""
     return tuple(torch.ops.aten.alias(x) for _ in range(num_tops))  # view_as would lose channels_last at batch 1
 
 
-@layer("Tile")
+@layer("Tile", apart=True, half=True)
 def tile(x: Tensor, *, axis: int, tiles: int | None) -> Tensor:
     """top = `tiles` copies of bottom, one after the other along `axis`"""
     axis = canonical_axis(axis, x, "tile_param.axis")

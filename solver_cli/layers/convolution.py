@@ -11,11 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import ConvolutionParameter
+from solver_cli.caffe_pb2 import ConvolutionParameter, LayerParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape, canonical_axis
-from solver_cli.registry import SAME, layer
+from solver_cli.registry import SAME, Shapes, by_axis, layer
 
 FEW_PIXELS = 400  # of a picture
 MOST_TAPS = 1 << 12  # along an axis, where they are gone through one by one
@@ -199,7 +199,23 @@ class Filters(nn.Module):
         self.bias = filled(param.bias_filler, outputs) if param.bias_term else None
 
 
-@layer("Convolution", bottoms=(1, None), tops=SAME)
+APART = by_axis("convolution_param.axis")
+
+
+def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:
+    return sum(prod(top) // blobs[0][0] * prod(blobs[0]) for top in tops)
+
+
+@layer(
+    "Convolution",
+    bottoms=(1, None),
+    tops=SAME,
+    apart=APART,
+    half=True,  # sums are float32 inside
+    lets_go=True,
+    convolves=True,
+    work=_work,
+)
 class Convolution(Filters):
     """top = bottom, cross-correlated with `weight` (out, in / group, kernel...), plus bias.
 
@@ -218,7 +234,21 @@ class Convolution(Filters):
         return unfold(y, x, self.axis)
 
 
-@layer("Deconvolution", param="convolution_param", bottoms=(1, None), tops=SAME)
+def _transposed_work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:
+    return sum(prod(bottom) // blobs[0][0] * prod(blobs[0]) for bottom in bottoms)
+
+
+@layer(
+    "Deconvolution",
+    param="convolution_param",
+    bottoms=(1, None),
+    tops=SAME,
+    apart=APART,
+    half=True,
+    lets_go=True,
+    convolves=True,
+    work=_transposed_work,
+)
 class Deconvolution(Filters):
     """top = bottom, spread by `weight` (in, out / group, kernel...), plus bias: the transpose of Convolution.
 
@@ -242,7 +272,7 @@ class Deconvolution(Filters):
         return unfold(y, x, self.axis)
 
 
-@layer("Im2col", param="convolution_param")
+@layer("Im2col", param="convolution_param", apart=APART)
 class Im2col(nn.Module):
     """top = what each window of a convolution sees, in the place of the channels: channel, kernel row, kernel column.
 

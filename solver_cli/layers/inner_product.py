@@ -8,14 +8,18 @@ from math import prod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import EmbedParameter, InnerProductParameter
+from solver_cli.caffe_pb2 import EmbedParameter, InnerProductParameter, LayerParameter
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape, canonical_axis
-from solver_cli.registry import layer
+from solver_cli.registry import Shapes, by_axis, layer
 
 
-@layer("InnerProduct")
+def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:
+    return prod(tops[0]) // param.inner_product_param.num_output * prod(blobs[0])
+
+
+@layer("InnerProduct", apart=by_axis("inner_product_param.axis"), half=True, lets_go=True, work=_work)
 class InnerProduct(nn.Module):
     """top = bottom, flattened from `axis` on, times weight^T, plus bias.
 
@@ -37,7 +41,7 @@ class InnerProduct(nn.Module):
         return F.linear(x.flatten(self.axis), self.weight.t() if self.transpose else self.weight, self.bias)
 
 
-@layer("Embed", no_gradient=(0,))
+@layer("Embed", no_gradient=(0,), apart=True)
 class Embed(nn.Module):
     """top = the weight's row for each index of bottom, plus bias; weight (input_dim, num_output).
 

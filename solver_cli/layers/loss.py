@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import HingeLossParameter, InfogainLossParameter, LayerParameter, LossParameter, SoftmaxParameter
-from solver_cli.errors import ConfigError, DataError
+from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
-from solver_cli.registry import layer
+from solver_cli.layers.labels import check_labels
+from solver_cli.registry import Shapes, by_axis, layer
 
 FLT_MIN = 1.1754943508222875e-38  # SoftmaxWithLoss counts no probability as less, so no loss exceeds
 BOUND = -math.log(FLT_MIN)  # 87.3365
@@ -62,22 +63,6 @@ def _integers(scores: Tensor, labels: Tensor, axis: int) -> Tensor:
 
 def _readable(index: Tensor) -> bool:
     return index.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-def check_labels(labels: Tensor, classes: int, ignored: int | None = None) -> None:
-    """Refuse labels (N, ...) on the CPU that name no class. Raises DataError with the first one's place and value."""
-    values = labels.detach().numpy()  # a fifth of the time of torch's operations on so few numbers
-    if not values.size or (values.min() >= 0 and values.max() < classes):
-        return
-    wrong = (values < 0) | (values >= classes)
-    if ignored is not None:
-        wrong &= values != ignored
-    if wrong.any():
-        first = tuple(int(i[0]) for i in wrong.nonzero())
-        raise DataError(
-            f"label {values[first]} of item {first[0] if first else 0} of the batch (at {first}) is not in "
-            f"0..{classes - 1}: there are {classes} classes"
-        )
 
 
 def _guarded(index: Tensor, classes: int, ignored: int | None = None) -> tuple[Tensor, Tensor | None]:
@@ -130,6 +115,11 @@ def _one_label_each(labels: Tensor, bottom: int = 1) -> None:
         )
 
 
+def _ignored(param: LossParameter) -> int | None:
+    """The label that does not count."""
+    return param.ignore_label if param.HasField("ignore_label") else None
+
+
 @dataclass(frozen=True)
 class _Mean:
     """What `loss_param` says: the label that does not count, and what a sum of losses is divided by.
@@ -148,7 +138,7 @@ class _Mean:
             mode = loss_param.normalization
         elif loss_param.HasField("normalize"):
             mode = LossParameter.VALID if loss_param.normalize else LossParameter.BATCH_SIZE
-        return _Mean(mode, loss_param.ignore_label if loss_param.HasField("ignore_label") else None)
+        return _Mean(mode, _ignored(loss_param))
 
     def valid(self, labels: Tensor) -> Tensor | None:
         """Which labels count; None: all."""
@@ -189,7 +179,17 @@ class _NegativeLogs(torch.autograd.Function):
         return diff.mul_(grad), None, None
 
 
-@layer("SoftmaxWithLoss", param="softmax_param", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
+@layer(
+    "SoftmaxWithLoss",
+    param="softmax_param",
+    bottoms=2,
+    loss=True,
+    no_gradient=(1,),
+    spared=(1,),
+    apart=by_axis("softmax_param.axis"),
+    labels=lambda param, scores: (scores[param.softmax_param.axis], _ignored(param.loss_param)),
+    overflow=BOUND,
+)
 class SoftmaxWithLoss(nn.Module):
     """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
 
@@ -238,7 +238,21 @@ def _within_bound(scores: Tensor) -> bool:
     return high.item() - low.item() < BOUND - math.log(scores.shape[1])
 
 
-@layer("InfogainLoss", bottoms=(2, 3), tops=(1, 2), loss=True, no_gradient=(1, 2), spared=(1,))
+def _infogain_apart(param: LayerParameter, bottoms: Shapes) -> bool:
+    """Apart unless the matrix is a blob, which is no row of records."""
+    return len(bottoms) == 2 and by_axis("infogain_loss_param.axis")(param, bottoms)
+
+
+@layer(
+    "InfogainLoss",
+    bottoms=(2, 3),
+    tops=(1, 2),
+    loss=True,
+    no_gradient=(1, 2),
+    spared=(1,),
+    apart=_infogain_apart,
+    labels=lambda param, scores: (scores[param.infogain_loss_param.axis], _ignored(param.loss_param)),
+)
 class InfogainLoss(nn.Module):
     """top 0 = mean of -sum_k H[label, k] log softmax(bottom 0)[k], top 1 = the softmax; H is bottom 2 or from `source`."""
 
@@ -289,7 +303,21 @@ def _read_matrix(param: InfogainLossParameter) -> Tensor:
     return torch.from_numpy(blobproto.read(param.source))
 
 
-@layer("MultinomialLogisticLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
+def _of_record(param: LayerParameter, scores: Shape) -> tuple[int, None]:
+    """As many classes as a record has scores, and no label that is ignored."""
+    return prod(scores[1:]), None
+
+
+@layer(
+    "MultinomialLogisticLoss",
+    param=None,
+    bottoms=2,
+    loss=True,
+    no_gradient=(1,),
+    spared=(1,),
+    apart=True,
+    labels=_of_record,
+)
 def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     """top = mean of -log bottom 0[label], bottom 0 being probabilities"""
     _same_batch(x, labels)
@@ -300,7 +328,7 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     return _poisoned(-_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0], wrong)
 
 
-@layer("HingeLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
+@layer("HingeLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True, labels=_of_record)
 def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     """top = 1 / N sum of max(0, 1 - y bottom 0), or of its square, y = 1 for the label's class, -1 for the others"""
     _same_batch(x, labels)
@@ -313,7 +341,7 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     return _poisoned(margins.sum() / x.shape[0], wrong)
 
 
-@layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
+@layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True)
 class SigmoidCrossEntropyLoss(nn.Module):
     """top = 1 / N sum of -(t log p + (1 - t) log(1 - p)), p = sigmoid(bottom 0), t = bottom 1, any value"""
 
@@ -335,7 +363,7 @@ class SigmoidCrossEntropyLoss(nn.Module):
         return self.mean(total, x.shape[0], prod(x.shape[1:]), valid)
 
 
-@layer("EuclideanLoss", param=None, bottoms=2, loss=True)
+@layer("EuclideanLoss", param=None, bottoms=2, loss=True, apart=True)
 def euclidean_loss(x: Tensor, target: Tensor) -> Tensor:
     """top = 1 / 2N sum of (bottom 0 - bottom 1)^2"""
     _same_batch(x, target)
@@ -362,7 +390,7 @@ class _Distance(torch.autograd.Function):
         return cast(Tensor, x * (grad / (distance + 1e-4)).unsqueeze(1))
 
 
-@layer("ContrastiveLoss", bottoms=3, loss=True, spared=(2,))
+@layer("ContrastiveLoss", bottoms=3, loss=True, spared=(2,), apart=True)
 def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, *, margin: float, legacy_version: bool) -> Tensor:
     """top = 1 / 2N sum of d^2 where similar, else of max(margin - d, 0)^2 (legacy: max(margin - d^2, 0)), d = |a - b|"""
     _same_batch(a, b, similar)
@@ -380,7 +408,12 @@ def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, *, margin: float, le
     return torch.where(similar.reshape(-1).trunc() != 0, squares, apart).sum() / (2 * a.shape[0])
 
 
-@layer("Accuracy", bottoms=2, tops=(1, 2), no_gradient=(0, 1))
+def _accuracy_labels(param: LayerParameter, scores: Shape) -> tuple[int, int | None]:
+    settings = param.accuracy_param
+    return scores[settings.axis], settings.ignore_label if settings.HasField("ignore_label") else None
+
+
+@layer("Accuracy", bottoms=2, tops=(1, 2), no_gradient=(0, 1), labels=_accuracy_labels)
 def accuracy(
     x: Tensor, labels: Tensor, *, top_k: int, axis: int, ignore_label: int | None, num_tops: int
 ) -> Tensor | tuple[Tensor, Tensor]:

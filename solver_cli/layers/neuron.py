@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import DropoutParameter, FillerParameter, PReLUParameter
+from solver_cli.caffe_pb2 import DropoutParameter, FillerParameter, LayerParameter, PReLUParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.registry import layer
 
 
-@layer("AbsVal", in_place=False)
+@layer("AbsVal", in_place=False, apart=True, half=True)
 def abs_val(x: Tensor) -> Tensor:
     """top = |bottom|, with derivative 0 at 0"""
     return x.abs()
 
 
-@layer("BNLL")
+@layer("BNLL", apart=True)
 def bnll(x: Tensor) -> Tensor:
     """top = log(1 + e^bottom)"""
     return F.softplus(x)
 
 
-@layer("Clip")
+@layer("Clip", apart=True, half=True)
 def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
     """top = bottom, held between min and max; the gradient passes at the bounds themselves"""
     if (min is None) != (max is None):
@@ -40,7 +41,7 @@ def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
     return torch.where((x >= low) & (x <= high), x, x.detach().clamp(low, high))
 
 
-@layer("Dropout")
+@layer("Dropout", apart=True, half=True)
 class Dropout(nn.Module):
     """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom."""
 
@@ -61,6 +62,11 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.draws:
             return x.view_as(x)
+        if self.ratio == 1:
+            raise ConfigError(
+                "dropout_ratio 1 drops every value, and what is left is divided by 1 - 1: give a ratio below 1",
+                field="dropout_param.dropout_ratio",
+            )
         mask = self._drawn(x, x.dtype) if self.mask is None else self.mask.to(x.dtype)
         return x * mask.div_(1 - self.ratio)
 
@@ -73,20 +79,20 @@ class Dropout(nn.Module):
         return mask.bernoulli_(1 - self.ratio, generator=None if like.is_meta else self.generator)
 
 
-@layer("ELU")
+@layer("ELU", apart=True, half=True)
 def elu(x: Tensor, *, alpha: float) -> Tensor:
     """top = bottom where it is positive, else alpha * (e^bottom - 1)"""
     return F.elu(x, alpha)
 
 
-@layer("Exp")
+@layer("Exp", apart=True)
 def exp(x: Tensor, *, base: float, scale: float, shift: float) -> Tensor:
     """top = base ^ (shift + scale * bottom); base -1 is e"""
     log_base = _log_base(base, "exp_param.base")
     return _linear(x, log_base * scale, log_base * shift).exp()
 
 
-@layer("Log")
+@layer("Log", apart=True)
 def log(x: Tensor, *, base: float, scale: float, shift: float) -> Tensor:
     """top = log(shift + scale * bottom) to the base; base -1 is e"""
     log_base = _log_base(base, "log_param.base")
@@ -111,7 +117,7 @@ def _linear(x: Tensor, scale: float, shift: float) -> Tensor:
     return x if shift == 0 else x + shift
 
 
-@layer("PReLU")
+@layer("PReLU", apart=True, half=True)
 class PReLU(nn.Module):
     """top = max(bottom, 0) + slope * min(bottom, 0), slope learned for each index of axis 1, or one if `channel_shared`."""
 
@@ -127,7 +133,7 @@ class PReLU(nn.Module):
         return F.prelu(x, self.slope)
 
 
-@layer("Power")
+@layer("Power", apart=True)
 def power(x: Tensor, *, power: float, scale: float, shift: float) -> Tensor:
     """top = (shift + scale * bottom) ^ power"""
     if power * scale == 0:  # the bottom counts for nothing, not even its NaNs
@@ -154,31 +160,42 @@ class _Power(torch.autograd.Function):
         return grad * (ctx.power * (top / x)), None
 
 
-@layer("ReLU", same_shape=True)
+def overwriting(x: Tensor) -> Tensor:
+    """max(bottom, 0) in the bottom's memory, on the way to a gradient."""
+    if torch.compiler.is_compiling() or x.grad_fn is None:
+        return x.relu()  # what no layer has made is somebody's: a kept blob, a leaf
+    return x.relu_()
+
+
+def _overwrites(param: LayerParameter) -> Callable[[Tensor], Tensor] | None:
+    return None if param.relu_param.negative_slope else overwriting
+
+
+@layer("ReLU", same_shape=True, apart=True, half=True, overwrite=_overwrites)
 def relu(x: Tensor, *, negative_slope: float) -> Tensor:
     """top = max(bottom, 0) + negative_slope * min(bottom, 0), with derivative negative_slope at 0"""
     return F.leaky_relu(x, negative_slope) if negative_slope else F.relu(x)
 
 
-@layer("Sigmoid")
+@layer("Sigmoid", apart=True, half=True)
 def sigmoid(x: Tensor) -> Tensor:
     """top = 1 / (1 + e^-bottom)"""
     return x.sigmoid()
 
 
-@layer("Swish")
+@layer("Swish", apart=True, half=True)
 def swish(x: Tensor, *, beta: float) -> Tensor:
     """top = bottom * sigmoid(beta * bottom)"""
     return F.silu(x) if beta == 1 else x * (x * beta).sigmoid()
 
 
-@layer("TanH")
+@layer("TanH", apart=True, half=True)
 def tanh(x: Tensor) -> Tensor:
     """top = the hyperbolic tangent of bottom"""
     return x.tanh()
 
 
-@layer("Threshold", no_gradient=(0,))
+@layer("Threshold", no_gradient=(0,), apart=True)
 def threshold(x: Tensor, *, threshold: float) -> Tensor:
     """top = 1 where bottom is greater than the threshold, else 0; no gradient"""
     return (x > threshold).to(x.dtype)

@@ -83,7 +83,7 @@ def _fitted(y: Tensor, size: Pair, value: float) -> Tensor:
     return F.pad(y, (0, short[1], 0, short[0]), value=value) if any(short) else y
 
 
-@layer("Pooling", tops=(1, 2))
+@layer("Pooling", tops=(1, 2), apart=True, half=lambda param, _: len(param.top) == 1, lets_go=True)  # top 1 holds indices
 class Pooling(nn.Module):
     """top = the greatest (MAX) or mean (AVE) value of each window; a second top of MAX holds the winners' indices.
 
@@ -166,7 +166,7 @@ def _check_windows(kernel: Pair | None, stride: Pair, pad: Pair) -> None:
         raise _error(f"pad {pad[0]} x {pad[1]} must be smaller than the kernel {kernel[0]} x {kernel[1]}", "pad")
 
 
-@layer("SPP")
+@layer("SPP", apart=True)
 class SPP(nn.Module):
     """top = bottom pooled into 1, 4, 16 ... bins, each level flattened, all joined: (N, C (1 + 4 + 16 ...)).
 

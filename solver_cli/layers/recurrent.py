@@ -16,11 +16,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import RecurrentParameter
+from solver_cli.caffe_pb2 import LayerParameter, RecurrentParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape
-from solver_cli.registry import layer
+from solver_cli.registry import Shapes, layer
 
 LONGEST = 100  # steps that a forecast of memory runs; of more it sees less
 SMALL = 384  # states for which oneDNN's LSTM is faster than a step at a time; at 512 it no longer is
@@ -125,7 +125,11 @@ def _check_shapes(shapes: Sequence[Shape], static: bool, size: int) -> None:
             raise ConfigError(f"the first states must have the shape {(1, x[1], size)}, not {tuple(state)}", field="bottom")
 
 
-@layer("LSTM", param="recurrent_param", bottoms=(2, 5), tops=(1, 3), no_gradient=(1,), spared=(1,))
+def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:
+    return prod(bottoms[0][:2]) * sum(prod(blob) for blob in blobs if len(blob) > 1)
+
+
+@layer("LSTM", param="recurrent_param", bottoms=(2, 5), tops=(1, 3), no_gradient=(1,), spared=(1,), work=_work)
 class LSTM(Recurrent):
     """c = m f c' + i g, h = o tanh(c), gates i, f, o, g from W_x x + b + W_static s + W_h m h'; m is the marker.
 
@@ -230,7 +234,7 @@ def _gradients(diffs: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
     return diffs.transpose(0, 1), diffs.flatten(1).mm(seen.flatten(1).t())
 
 
-@layer("RNN", param="recurrent_param", bottoms=(2, 4), tops=(1, 2), no_gradient=(1,), spared=(1,))
+@layer("RNN", param="recurrent_param", bottoms=(2, 4), tops=(1, 2), no_gradient=(1,), spared=(1,), work=_work)
 class RNN(Recurrent):
     """h = tanh(W_x x + b + W_static s + W_h m h'), top = tanh(W_o h + b_o); m is the marker.
 

@@ -28,7 +28,7 @@ class Carried:
                 state["sources"][node.name] = {"of": _identity(node), "at": node.source.state_dict()}
             elif hasattr(module, "reset") and module.state is not None:
                 state["recurrent"][node.name] = list(module.state)
-            elif node.param.type == "Python" and _resumes(module.instance):
+            elif node.kind.user_code and _resumes(module.instance):
                 state.setdefault("python", {})[node.name] = copy.deepcopy(module.instance.state_dict())
         if self.net.draws is not None:
             state["generator"] = self.net.draws.get_state()

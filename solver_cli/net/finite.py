@@ -11,8 +11,6 @@ from solver_cli.errors import NumericalError
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 
-SATURATED = 87.3365  # -ln(smallest normal float32): what SoftmaxWithLoss gives where the label's probability is 0
-
 
 def explain(
     net: Net, batch: Mapping[str, Tensor], iteration: int, rate: float, snapshot: str, updated: bool
@@ -32,6 +30,8 @@ def explain(
             remedy = "look into the weights that were loaded, and into the layer's fillers"
     elif node.source is not None:
         remedy = "look into its data"
+    elif not updated:
+        remedy = "look into the settings of this layer and of those before it, and into the data and weights that it got"
     message = f"iteration {iteration}, layer '{node.name}' ({node.param.type}): {what}: {remedy}"
     return NumericalError(message, node.spec.where())
 
@@ -84,12 +84,12 @@ def _kind(blob: Tensor) -> str:
 
 
 def saturated(net: Net, outputs: Mapping[str, Tensor]) -> str:
-    """A remark for a SoftmaxWithLoss whose shown loss says that its scores have overflowed; else nothing."""
+    """A remark for a loss layer whose shown loss says that its scores have overflowed; else nothing."""
     for node in net.nodes:
-        top = outputs.get(node.tops[0]) if node.param.type == "SoftmaxWithLoss" and node.tops else None
-        if top is not None and abs(float(top) - SATURATED) < 1e-3:
+        overflow, top = node.kind.overflow, outputs.get(node.tops[0]) if node.tops else None
+        if overflow is not None and top is not None and abs(float(top) - overflow) < 1e-3:
             return (
-                f"loss {SATURATED} of layer '{node.name}' ({node.spec.where()}) is -ln of the smallest float: the softmax "
+                f"loss {overflow:g} of layer '{node.name}' ({node.spec.where()}) is -ln of the smallest float: the softmax "
                 "gives the right class the probability 0 for every record. The scores have overflowed: lower base_lr, set "
                 "clip_gradients, scale the data, or begin from other weights"
             )

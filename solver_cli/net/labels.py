@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
 from typing import Any
 
 from torch import Tensor
 
 from solver_cli.data.source import Source
 from solver_cli.errors import Error
-from solver_cli.layers.loss import check_labels
+from solver_cli.layers.labels import check_labels
 from solver_cli.net.plan import Node
 
 Shape = tuple[int, ...]
@@ -56,22 +55,8 @@ def checked(node: Node, nodes: list[Node], shapes: Mapping[str, Shape]) -> Sourc
     for reader in nodes:
         if reader.param.type == "Split" and reader.bottoms[0] in tops:
             tops.update(dict.fromkeys(reader.tops, tops[reader.bottoms[0]]))
-        elif (
-            len(reader.bottoms) > 1 and reader.bottoms[1] in tops and (found := _classes(reader, shapes[reader.bottoms[0]]))
-        ):
-            readers.append((tops[reader.bottoms[1]], reader, *found))
+        elif reader.kind.labels and reader.bottoms[1] in tops:
+            readers.append((tops[reader.bottoms[1]], reader, *reader.kind.labels(reader.param, shapes[reader.bottoms[0]])))
         for blob in reader.tops if reader is not node and reader.param.type != "Split" else ():
             tops.pop(blob, None)  # changed in place
     return Checked(node.source, readers) if readers else node.source
-
-
-def _classes(reader: Node, scores: Shape) -> tuple[int, int | None] | None:
-    """The number of classes, and the label that is ignored, of a layer whose bottom 1 are labels; None for others."""
-    kind, module = reader.param.type, reader.module
-    if kind in ("SoftmaxWithLoss", "InfogainLoss"):
-        assert module is not None
-        return scores[module.axis], module.mean.ignored  # type: ignore[index, union-attr, return-value]
-    if kind == "Accuracy":
-        param = reader.param.accuracy_param
-        return scores[param.axis], param.ignore_label if param.HasField("ignore_label") else None
-    return (prod(scores[1:]), None) if kind in ("HingeLoss", "MultinomialLogisticLoss") else None

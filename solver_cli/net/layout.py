@@ -51,5 +51,4 @@ def lay_out(net: Net) -> None:
 def _takes(node: Node, learned: Learned) -> bool:
     """Whether the layer, if it has this blob, convolves with it as it is: a view in another shape needs the usual layout."""
     shapes = [shape for entry, shape in zip(node.learned, node.blob_shapes, strict=True) if entry is learned]
-    convolves = node.param.type in ("Convolution", "Deconvolution")
-    return all(convolves and shape == tuple(learned.blob.shape) for shape in shapes)
+    return all(node.kind.convolves and shape == tuple(learned.blob.shape) for shape in shapes)

@@ -133,10 +133,11 @@ class Net(nn.Module):
             node.spec.fail(f"has {found} param entries for {taken} learned blobs: take out the rest", "param")
         for index, name in enumerate(node.blob_names):
             meta = module.get_parameter(name)
-            spec = self._param_spec(node, index, statistic=not meta.requires_grad)
+            statistic = not meta.requires_grad
+            spec = self._param_spec(node, index, statistic)
             learned = self._named.get(spec.name) if spec.name else None
             if learned is None:
-                learned = Learned(self._materialise(node, index, meta), node, index, spec)
+                learned = Learned(self._materialise(node, index, meta), node, index, spec, statistic)
                 self.learned.append(learned)
                 if spec.name:
                     self._named[spec.name] = learned
@@ -284,7 +285,7 @@ class Net(nn.Module):
         While a batch is long in coming, `interrupted` tells whether to give up waiting (raises `prefetch.Interrupted`).
         """
         for node in self.nodes:
-            if node.source is not None and node.param.type not in ("MemoryData", "DummyData"):
+            if node.source is not None and node.kind.ahead:
                 source = checked(node, self.nodes, self.blob_shapes) if self.device.type == "cuda" else node.source
                 node.source = Prefetcher(source, node.param.data_param.prefetch, self.device, interrupted)
 
@@ -300,12 +301,12 @@ class Net(nn.Module):
     @cached_property
     def stateful(self) -> list[Node]:
         """The nodes that keep more from one pass to the next than learned blobs: data, recurrent and Python layers."""
-        return [n for n in self.nodes if n.source is not None or n.param.type == "Python" or hasattr(n.module, "reset")]
+        return [n for n in self.nodes if n.source is not None or n.kind.user_code or hasattr(n.module, "reset")]
 
     @property
     def python_layers(self) -> dict[str, Any]:
-        """{layer name: the user's object} of the layers of type Python."""
-        return {node.name: node.module.instance for node in self.nodes if node.module and node.param.type == "Python"}
+        """{layer name: the user's object} of the layers that run code of the user's."""
+        return {node.name: node.module.instance for node in self.nodes if node.module and node.kind.user_code}
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:

@@ -21,12 +21,12 @@ from solver_cli.caffe_pb2 import LayerParameter, NetParameter, ParamSpec, Phase
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, DataError, Error
 from solver_cli.fillers import FillerError
-from solver_cli.registry import SAME, LayerType, layer, lookup
+from solver_cli.registry import SAME, LayerType, Says, Shape, layer, lookup
 from solver_cli.text.netspec import LayerSpec
 
-Shape = tuple[int, ...]
 Absent = Callable[["Node", DataError], Source]
 LARGEST = 2**31 - 1  # values in a blob of Caffe's
+MOST_AXES = 32
 
 
 @dataclass
@@ -37,6 +37,7 @@ class Learned:
     node: Node
     index: int
     spec: ParamSpec
+    statistic: bool = False  # not learned at all, but counted among the learned blobs, as in Caffe
 
     @property
     def lr_mult(self) -> float:
@@ -61,6 +62,7 @@ class Node:
     bottoms: tuple[str, ...]
     tops: tuple[str, ...]
     loss_weights: tuple[float, ...]
+    below: list[Shape]  # the bottoms' shapes
     shapes: list[Shape]
     run: Callable[..., Any] | None = None
     quick: Callable[..., Any] | None = None  # runs instead where nobody looks between the layers: see `fusion`
@@ -78,6 +80,15 @@ class Node:
     @property
     def module(self) -> nn.Module | None:
         return self.run if isinstance(self.run, nn.Module) else None
+
+    @property
+    def drawing(self) -> Any:
+        """The module if it draws a mask in each pass: its `draw` makes one, its `mask` takes one made beforehand."""
+        return self.module if getattr(self.module, "draws", False) else None
+
+    def holds(self, says: Says) -> bool:
+        """Whether a trait of the layer's type holds for this layer, with its settings and bottoms."""
+        return says(self.param, self.below) if callable(says) else says
 
     def blobs(self) -> list[Tensor]:
         """The learned blobs in Caffe's order; a blob shared in another shape is a detached view of its owner's."""
@@ -114,10 +125,17 @@ class Planner:
         param.CopyFrom(spec.param)
         if not param.HasField("phase"):
             param.phase = self.phase
+<<<<<<< HEAD
         kind = lookup(spec.kind or param.type)
         if kind.name == "Python" and not self.python_layers:
             module = f"{param.python_param.module}.{param.python_param.layer}"
             raise ConfigError(f"is code ({module}), and Python layers are refused (--no-python-layers)", field="type")
+=======
+        kind = lookup(param.type)
+        if kind.user_code and not self.python_layers:
+            code = kind.user_code(param)
+            raise ConfigError(f"is code ({code}), and Python layers are refused (--no-python-layers)", field="type")
+>>>>>>> ca309d946731a0ea051974fb3d2167eeac1452c5
         if param.propagate_down and len(param.propagate_down) != len(param.bottom):
             raise ConfigError(
                 f"propagate_down is given {len(param.propagate_down)} times for {len(param.bottom)} bottoms: "
@@ -131,7 +149,7 @@ class Planner:
         least = kind.tops[0]
         if kind.loss and least != SAME:
             tops += ("",) * (least - len(tops))
-        node = Node(spec, kind, param, bottoms, tops, (), [])
+        node = Node(spec, kind, param, bottoms, tops, (), [self.shapes[blob] for blob in bottoms], [])
         self._build(node, kind)
         node.loss_weights = (0.0,) * len(tops) if spec.weight_moved else loss_weights(kind, param, len(tops))
         self._finish(node)
@@ -183,20 +201,21 @@ class Planner:
                 raise ConfigError(f"cannot make its tops: {first_line(error)}") from None
             node.source, node.shapes = source, [tuple(shape) for shape in source.shapes]
         else:
-            bottoms = [self.shapes[blob] for blob in node.bottoms]
             with torch.device("meta"):
-                node.run = instantiate(kind, node.param, bottoms, len(node.tops))
+                node.run = instantiate(kind, node.param, node.below, len(node.tops))
                 if node.module is not None:
                     if hasattr(type(node.module), "spec"):
                         node.module.spec = node.spec  # type: ignore[assignment]
                     node.module.train(training)
                     blobs = dict(node.module.named_parameters())
                     node.blob_names, node.blob_shapes = tuple(blobs), tuple(tuple(b.shape) for b in blobs.values())
-                node.shapes = bottoms if kind.same_shape else infer_shapes(node, bottoms)
+                node.shapes = node.below if kind.same_shape else infer_shapes(node)
 
     def _finish(self, node: Node) -> None:
         for what, shapes in (("top", node.shapes), ("learned blob", node.blob_shapes)):
             for index, shape in enumerate(shapes):
+                if len(shape) > MOST_AXES:
+                    raise ConfigError(f"{what} {index} has {len(shape)} axes: a blob has {MOST_AXES} at most")
                 if math.prod(shape) > LARGEST:
                     raise ConfigError(f"{what} {index} of shape {shape} has more values than a blob may, {LARGEST}")
         log.info("net.cpp:124", f"Setting up {node.name}")
@@ -284,13 +303,13 @@ def setting(name: str, message: Message, param: LayerParameter, num_tops: int) -
     return value
 
 
-def infer_shapes(node: Node, bottoms: list[Shape]) -> list[Shape]:
+def infer_shapes(node: Node) -> list[Shape]:
     """Run the layer once without data: its tops' shapes, with no shape rule of its own."""
     assert node.run is not None
     try:
-        tops = as_tuple(node.run(*(torch.empty(shape) for shape in bottoms)))
+        tops = as_tuple(node.run(*(torch.empty(shape) for shape in node.below)))
     except (RuntimeError, IndexError, ValueError) as error:
-        shapes = ", ".join(map(str, bottoms))
+        shapes = ", ".join(map(str, node.below))
         raise ConfigError(f"cannot work on bottoms of shape {shapes}: {first_line(error)}") from None
     if len(tops) != len(node.tops):
         raise ConfigError(f"makes {len(tops)} top blob(s), not {len(node.tops)}", field="top")

@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from solver_cli.errors import DeviceError
-from solver_cli.layers.neuron import Dropout
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 from solver_cli.passes.sections import Section
+from solver_cli.registry import LayerType
 
 Blobs = dict[str, Tensor]
 Shares = Mapping[Node, Any] | None
-PLAIN = ("Filter", "HDF5Output", "Python")  # values decide the tops' shapes; a file is written; code of the user's
 VARIANTS = 64  # of one function: nets, stretches, phases, sizes of pieces; torch's own limit is 8
 
 
@@ -32,11 +31,16 @@ def compile_nets(nets: Sequence[Net]) -> None:
         net.run = Compiled(net)
 
 
+def plain(kind: LayerType) -> bool:
+    """Whether layers of this type cannot be part of a graph."""
+    return kind.dynamic or kind.once
+
+
 class Compiled:
     """Runs each stretch of layers as one function that torch.compile has made; on a GPU, where it is the whole net, as one
     CUDA graph.
 
-    Layers that cannot be part of a graph (PLAIN) run as they are between the stretches, and so does the whole net for an
+    Layers that cannot be part of a graph (`plain`) run as they are between the stretches, and so does the whole net for an
     observer. `options`: those of torch.compile.
     """
 
@@ -53,19 +57,19 @@ class Compiled:
         if self.net.observer or keep or once or self.net.device.type == "meta":
             return self.run(nodes, blobs, shares, keep)
         loss = torch.zeros((), device=self.net.device)
-        for plain, part in self._of(nodes):
-            loss = loss + (self.run(part.nodes, blobs, shares, keep) if plain else self._compiled(part, blobs, shares))
+        for alone, part in self._of(nodes):
+            loss = loss + (self.run(part.nodes, blobs, shares, keep) if alone else self._compiled(part, blobs, shares))
         return loss
 
     def _of(self, nodes: Sequence[Node]) -> list[tuple[bool, Section]]:
         key = tuple(map(id, nodes))
         if key not in self._parts:
-            groups = groupby((node for node in nodes if node.run is not None), lambda node: node.param.type in PLAIN)
-            self._parts[key] = [(plain, Section(list(part), joins=False)) for plain, part in groups]
+            groups = groupby((node for node in nodes if node.run is not None), lambda node: plain(node.kind))
+            self._parts[key] = [(alone, Section(list(part), joins=False)) for alone, part in groups]
         return self._parts[key]
 
     def _compiled(self, part: Section, blobs: Blobs, shares: Shares) -> Tensor:
-        """Run a stretch on its bottoms; masks that Dropout draws, and what part of a mean losses are, are inputs as well."""
+        """Run a stretch on its bottoms; masks that layers draw, and what part of a mean losses are, are inputs as well."""
         parts = {node: torch.as_tensor(shares[node]) for node in part.nodes if node in shares} if shares else {}
         names = list(dict.fromkeys(part.bottoms))
         key = part, tuple(parts)
@@ -75,20 +79,20 @@ class Compiled:
             self._functions[key] = torch.compile(self._function(part, names, list(parts)), **{**options, **self.options})
         if graph and torch.is_grad_enabled():
             self._make_gradients()
-        drawing = [node for node in part.nodes if isinstance(node.module, Dropout) and node.module.draws]
-        masks = [node.module.mask for node in drawing]  # type: ignore[union-attr]
+        drawing = [node for node in part.nodes if node.drawing]
+        masks = [node.drawing.mask for node in drawing]
         given = [_mask(node, self.net.device) for node in drawing]
         try:
             loss, tops = self._functions[key]([blobs.pop(name) for name in names], list(parts.values()), given)
         finally:
             for node, mask in zip(drawing, masks, strict=True):
-                node.module.mask = mask  # type: ignore[union-attr, assignment]
+                node.drawing.mask = mask
         blobs.update({name: x.clone() for name, x in tops.items()} if graph else tops)
         return loss.clone() if graph else loss  # type: ignore[no-any-return]
 
     def _function(self, part: Section, names: list[str], shared: list[Node]) -> Callable[..., tuple[Tensor, Blobs]]:
         """The stretch as a function of tensors."""
-        drawing = [node.module for node in part.nodes if isinstance(node.module, Dropout) and node.module.draws]
+        drawing = [node.drawing for node in part.nodes if node.drawing]
 
         def function(given: list[Tensor], shares: list[Tensor], masks: list[Tensor]) -> tuple[Tensor, Blobs]:
             blobs = dict(zip(names, given, strict=True))
@@ -108,6 +112,6 @@ class Compiled:
 
 def _mask(node: Node, device: torch.device) -> Tensor:
     """The mask that has been drawn for the layer, or a new one."""
-    module = node.module
-    assert isinstance(module, Dropout)
-    return module.draw(torch.empty((), device=device).expand(node.shapes[0])) if module.mask is None else module.mask
+    module = node.drawing
+    mask: Tensor = module.draw(torch.empty((), device=device).expand(node.shapes[0])) if module.mask is None else module.mask
+    return mask

@@ -233,11 +233,11 @@ def batch_of(net: Net) -> int:
 def meta_batch(net: Net, batch: int | None = None) -> dict[str, Tensor]:
     """A tensor without data for every top of data and Input layers, with `batch` items where the file has its batch size.
 
-    Raises ConfigError where the tops of a Python layer would have to follow.
+    Raises ConfigError where the tops of a layer of the user's would have to follow.
     """
     own = batch_of(net)
     for node in net.nodes:
-        if node.param.type == "Python" and batch not in (None, own):
+        if node.kind.user_code and batch not in (None, own):
             node.spec.fail(f"is the user's code: what it does with a batch of {batch} instead of {own} cannot be foreseen")
     shapes = {top: shape for n in net.nodes if n.run is None for top, shape in zip(n.tops, n.shapes, strict=True)}
     if batch:
@@ -247,13 +247,13 @@ def meta_batch(net: Net, batch: int | None = None) -> dict[str, Tensor]:
 
 def _ahead(net: Net, batch: Batch) -> int:
     """The bytes of the batches that data layers keep ready, and of the one that waits to join them."""
-    reading = (n for n in net.nodes if n.source is not None and n.param.type not in ("MemoryData", "DummyData"))
+    reading = (n for n in net.nodes if n.source is not None and n.kind.ahead)
     return sum((n.param.data_param.prefetch + 1) * _bytes(batch[top] for top in n.tops) for n in reading)
 
 
 def _workspace(net: Net, batch: int | None) -> int:
     """cuDNN's scratch memory is mostly copies in another layout: as much as the largest convolution's blobs, at a guess."""
-    convolutions = [node for node in net.nodes if node.param.type in ("Convolution", "Deconvolution")]
+    convolutions = [node for node in net.nodes if node.kind.convolves]
     values = max((prod(net.blob_shapes[n.bottoms[0]]) + prod(n.shapes[0]) for n in convolutions), default=0)
     own = batch_of(net)
     return 4 * values * (batch or own) // own + CUBLAS

@@ -34,7 +34,7 @@ class Passes:
         self.noise: NoiseScale | None = None
         self.batch: Blobs = {}
         self.draws: Tensor | None = None
-        self._statistics: list[Tensor] = [x.blob for x in net.learned if x.node.param.type == "BatchNorm"]
+        self._statistics: list[Tensor] = [x.blob for x in net.learned if x.statistic]
 
     def __call__(self, count: int, after: Callable[[], None] | None = None) -> tuple[Tensor, Blobs]:
         """Add the gradients of `count` passes; return the mean of their losses, and the outputs of the last one.
@@ -78,13 +78,14 @@ class Passes:
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
-        """Put BatchNorm's statistics back if an error comes."""
-        before = torch.cat(self._statistics) if self._statistics else torch.empty(0)
+        """Put statistics (BatchNorm's) back if an error comes."""
+        before = torch.cat([blob.detach().flatten() for blob in self._statistics]) if self._statistics else torch.empty(0)
         try:
             yield
         except BaseException:
-            for blob, values in zip(self._statistics, torch.split(before, [len(x) for x in self._statistics]), strict=True):
-                blob.data.copy_(values)
+            sizes = [blob.numel() for blob in self._statistics]
+            for blob, values in zip(self._statistics, torch.split(before, sizes), strict=True):
+                blob.data.copy_(values.view_as(blob))
             raise
 
 

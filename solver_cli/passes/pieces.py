@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from solver_cli.layers.neuron import Dropout
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 from solver_cli.passes.recompute import Recompute, groups, repeating
-from solver_cli.passes.records import batch_norm, is_loss, label_counts, share
+from solver_cli.passes.records import is_loss, label_counts, share, statistics
 from solver_cli.passes.sections import Section, cut, records, uncut
 
 Blobs = dict[str, Tensor]
@@ -123,14 +122,13 @@ class Pieces:
         return {name: torch.cat([batch[name] for batch in batches]) for name in batches[0]}
 
     def _draw_masks(self, data: Tensor) -> dict[Node, Tensor]:
-        """The masks of all Dropout layers, batch by batch in the layers' order, where `data` are."""
-        drawing = [node for node in self.net.nodes if isinstance(node.module, Dropout) and node.module.draws]
-        masks: dict[Node, list[Tensor]] = {node: [] for node in drawing}
+        """The masks of all layers that draw, batch by batch in the layers' order, where `data` are."""
+        masks: dict[Node, list[Tensor]] = {node: [] for node in self.net.nodes if node.drawing}
         for batch in dict.fromkeys(batch for _, batch in self.pieces):
             for node, drawn in masks.items():
                 (shape,) = node.shapes
                 size = len(batch) if shape[:1] == (self.cuts.records,) else shape[0]
-                drawn.append(node.module.draw(data.new_empty(()).expand(size, *shape[1:])))  # type: ignore[union-attr, operator]
+                drawn.append(node.drawing.draw(data.new_empty(()).expand(size, *shape[1:])))
         return {node: torch.cat(drawn) for node, drawn in masks.items()}
 
     def _outputs(self, blobs: Blobs) -> Blobs:
@@ -148,11 +146,11 @@ class Pieces:
             section.clear()
 
     def use_masks(self, nodes: Iterable[Node], rows: range | None) -> None:
-        """Let the Dropout layers among `nodes` use their masks for these records; None: no masks."""
+        """Let the layers among `nodes` that draw use their masks for these records; None: no masks."""
         for node in nodes:
             if node in self._masks:
                 mask = self._masks[node]
-                node.module.mask = None if rows is None else self.at(mask, rows)  # type: ignore[union-attr, assignment]
+                node.drawing.mask = None if rows is None else self.at(mask, rows)
 
     def at(self, blob: Tensor, rows: range) -> Tensor:
         """These records of a blob of the whole batch, on the net's device."""
@@ -279,7 +277,7 @@ class _Joint:
     def __init__(self, pieces: Pieces, section: Section):
         self.pieces, self.section = pieces, section
         self.below: _Joint | None = None
-        self.statistics = batch_norm(section.nodes[0])
+        self.statistics = statistics(section.nodes[0])
         self.clear()
 
     def clear(self) -> None:

@@ -9,9 +9,7 @@ import torch
 from torch import Tensor
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import EltwiseParameter
 from solver_cli.errors import ConfigError, DeviceError
-from solver_cli.layers.common import Scale
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 from solver_cli.passes.sections import Section
@@ -22,25 +20,11 @@ Blobs = dict[str, Tensor]
 Shares = Mapping[Node, Any] | None
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 PRECISIONS = ("fp32", "tf32", *HALVES)
-# Layers that work on halves; all others get and give float32: losses, LRN, Softmax, MVN, recurrent ones, the user's own ...
-IN_HALF = {
-    *("Convolution", "Deconvolution", "InnerProduct"),  # the work; their sums are float32 inside
-    "BatchNorm",  # sums, statistics and weights in float32 inside
-    *("AbsVal", "Clip", "Dropout", "ELU", "PReLU", "ReLU", "Sigmoid", "Swish", "TanH"),
-    *("Concat", "Crop", "Eltwise", "Flatten", "Pooling", "Reshape", "Scale", "Silence", "Slice", "Split", "Tile"),
-}
 
 
 def in_half(node: Node) -> bool:
     """Whether the layer works on halves where the net does."""
-    kind = node.param.type
-    if kind not in IN_HALF or kept(node.param) or any(node.loss_weights):
-        return False
-    if kind == "Eltwise":
-        return node.param.eltwise_param.operation != EltwiseParameter.PROD  # its gradient is top / bottom
-    if kind == "Pooling":
-        return len(node.tops) == 1  # the other holds indices
-    return kind != "Scale" or (isinstance(node.module, Scale) and node.module.per_channel)
+    return node.holds(node.kind.half) and not kept(node.param) and not any(node.loss_weights)
 
 
 class Precision:

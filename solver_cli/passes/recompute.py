@@ -18,8 +18,6 @@ from solver_cli.net.plan import Node
 from solver_cli.passes.sections import Section
 
 Blobs = dict[str, Tensor]
-ONCE = ("HDF5Output", "Python")  # layers that do more than to make their tops
-VIEWS = ("Split", "Reshape", "Flatten", "Slice", "Silence")  # layers whose tops are their bottoms' memory
 SIZES = 24  # sizes of segments that are weighed
 
 
@@ -41,7 +39,7 @@ class Recompute:
         loss = torch.zeros((), device=self.net.device)
         *before, last = self._of(nodes)
         for segment in before:
-            run = self._again if not any(node.param.type in ONCE for node in segment.nodes) else self._once
+            run = self._again if not any(node.kind.once for node in segment.nodes) else self._once
             loss = loss + run(segment, blobs, shares)
         return loss + self._once(last, blobs, shares)
 
@@ -114,7 +112,7 @@ def groups(net: Net, sections: Sequence[Section]) -> list[list[int]]:
         kept.append(kept[-1] + _size(net, section.wants - again))
         alive = alive.difference(section.bottoms) | section.left
         between.append(_size(net, alive))
-    once = {i for i, section in enumerate(sections) if any(node.param.type in ONCE for node in section.nodes)}
+    once = {i for i, section in enumerate(sections) if any(node.kind.once for node in section.nodes)}
     best = best_cuts(kept, between, range(1, len(sections))) if not once else []
     return [list(range(a, b)) for a, b in pairwise([0, *best, len(sections)])]
 
@@ -134,7 +132,7 @@ def best_cuts(made: Sequence[int], alive: Sequence[int], cuts: Sequence[int]) ->
 
 def _bytes(node: Node) -> int:
     """What the layer's tops take."""
-    return 0 if node.param.type in VIEWS else 4 * sum(map(prod, node.shapes))
+    return 0 if node.kind.view else 4 * sum(map(prod, node.shapes))
 
 
 def _alive(nodes: Sequence[Node]) -> list[int]:

@@ -1,93 +1,27 @@
-"""Which layers keep the records of a batch apart, so that a batch can run in pieces, and what a piece counts for.
-
-A layer keeps them apart if row n of each top depends on row n of each bottom alone. Types that are not named here are taken
-to join them, which is always right: they then run on the whole batch.
-"""
+"""Which layers keep the records of a batch apart, so that a batch can run in pieces, and what a piece counts for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import LossParameter
-from solver_cli.layers.normalization import BatchNorm
-from solver_cli.net.plan import Node, Shape
-
-
-def _always(node: Node, bottoms: list[Shape]) -> bool:
-    return True
-
-
-def _by_axis(field: str) -> Callable[[Node, list[Shape]], bool]:
-    """Apart unless the axis that the layer's settings name is the first."""
-    message, _, name = field.partition(".")
-
-    def apart(node: Node, bottoms: list[Shape]) -> bool:
-        return bool(getattr(getattr(node.param, message), name) % len(bottoms[0]))
-
-    return apart
-
-
-def _argmax(node: Node, bottoms: list[Shape]) -> bool:
-    return not node.param.argmax_param.HasField("axis") or _by_axis("argmax_param.axis")(node, bottoms)
-
-
-def _batch_norm(node: Node, bottoms: list[Shape]) -> bool:
-    return node.quick is not None or batch_norm(node) is None
-
-
-def _infogain(node: Node, bottoms: list[Shape]) -> bool:
-    """Apart unless the matrix is a blob, which is no row of records."""
-    return len(bottoms) == 2 and _by_axis("infogain_loss_param.axis")(node, bottoms)
-
-
-def _reshape(node: Node, bottoms: list[Shape]) -> bool:
-    """Apart if the size of the batch is not written out."""
-    param = node.param.reshape_param
-    start = param.axis if param.axis >= 0 else len(bottoms[0]) + 1 + param.axis
-    return start > 0 or (len(param.shape.dim) > 0 and param.shape.dim[0] in (0, -1))
-
-
-def _scale(node: Node, bottoms: list[Shape]) -> bool:
-    """Apart if the factors are not those of single records, or come record by record themselves."""
-    if node.fused is not None:
-        return batch_norm(node.fused) is None
-    param = node.param.scale_param if node.param.type == "Scale" else node.param.bias_param
-    first = param.axis % len(bottoms[0]) == 0
-    return first if len(bottoms) > 1 else not first or param.num_axes == 0
-
-
-_KEEPING = [
-    "AbsVal", "BNLL", "Clip", "Concat", "ContrastiveLoss", "Crop", "Dropout", "ELU", "Eltwise", "Embed", "EuclideanLoss",
-    "Exp", "Flatten", "HingeLoss", "LRN", "Log", "MVN", "MultinomialLogisticLoss", "PReLU", "Pooling", "Power", "ReLU",
-    "Reduction", "SPP", "Sigmoid", "SigmoidCrossEntropyLoss", "Silence", "Slice", "Split", "Swish", "TanH", "Threshold",
-    "Tile",
-]  # fmt: skip
-_APART: dict[str, Callable[[Node, list[Shape]], bool]] = {
-    **dict.fromkeys(_KEEPING, _always),
-    "ArgMax": _argmax,
-    "BatchNorm": _batch_norm,
-    "Bias": _scale,
-    "Convolution": _by_axis("convolution_param.axis"),
-    "Deconvolution": _by_axis("convolution_param.axis"),
-    "Im2col": _by_axis("convolution_param.axis"),
-    "InfogainLoss": _infogain,
-    "InnerProduct": _by_axis("inner_product_param.axis"),
-    "Reshape": _reshape,
-    "Scale": _scale,
-    "Softmax": _by_axis("softmax_param.axis"),
-    "SoftmaxWithLoss": _by_axis("softmax_param.axis"),
-}
+from solver_cli.net.fusion import passed_on
+from solver_cli.net.plan import Node
+from solver_cli.registry import Shape
 
 
 def apart(node: Node, bottoms: list[Shape], records: int) -> bool:
     """Whether the layer keeps `records` records apart, from bottoms of these shapes to its tops."""
-    rule = _APART.get(node.param.type)
     rows = [*bottoms, *(node.shapes if not is_loss(node) else node.shapes[1:])]
-    return bool(rule and bottoms) and all(shape[:1] == (records,) for shape in rows) and rule(node, bottoms)  # type: ignore[misc]
+    if not bottoms or any(shape[:1] != (records,) for shape in rows):
+        return False
+    if node.quick is passed_on:
+        return True
+    working = [node] if node.fused is None else [node.fused, node]
+    return statistics(node) is None and all(each.holds(each.kind.apart) for each in working)
 
 
 def is_loss(node: Node) -> bool:
@@ -95,13 +29,10 @@ def is_loss(node: Node) -> bool:
     return node.kind.loss
 
 
-def batch_norm(node: Node) -> BatchNorm | None:
-    """The BatchNorm that the layer runs, alone or for the Scale behind it, if it takes its statistics from the batch."""
+def statistics(node: Node) -> nn.Module | None:
+    """The module that the layer runs, its own or the one before as well, if that takes its statistics from the batch."""
     module = node.fused.module if node.fused is not None else node.module
-    if not isinstance(module, BatchNorm):
-        return None
-    stored = not module.training if module.use_stored is None else module.use_stored
-    return None if stored else module
+    return module if getattr(module, "from_batch", False) else None
 
 
 def label_counts(node: Node) -> bool:

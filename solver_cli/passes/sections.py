@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from solver_cli.errors import ConfigError
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
-from solver_cli.passes.records import apart, batch_norm, is_loss, label_counts
+from solver_cli.passes.records import apart, is_loss, label_counts, statistics
 
 
 @dataclass(eq=False)
@@ -89,7 +89,7 @@ def cut(net: Net) -> Sections:
                 rows, made = Section([], joins=False), set()
             result.sections.append(section)
             for top in node.tops:
-                if shapes[top][:1] != (size,) or node.param.type == "Filter":  # of Filter's rows nobody knows the number
+                if shapes[top][:1] != (size,) or node.kind.dynamic:  # of whose rows nobody knows the number
                     joined[top], shapes[top] = node, ()
     if rows.nodes or not result.sections:
         result.sections.append(rows)
@@ -139,13 +139,13 @@ def _label_paths(nodes: Sequence[Node]) -> Iterator[Node]:
             if maker.run is not None:
                 path.append(maker)
                 open_ += [makers[at, blob] for blob in maker.bottoms]
-        plain = not any(maker.learned or maker.param.type in ("Dropout", "Python") for maker in path)
+        plain = not any(maker.learned or maker.drawing or maker.kind.once for maker in path)
         yield from path if plain else [node]
 
 
 def _check(node: Node, joined: dict[str, Node], records: int) -> None:
     """Refuse a layer with weights that would run on the whole batch: nothing would be won."""
-    if not node.learned or batch_norm(node) is not None or node.param.type == "Parameter":
+    if not node.learned or not node.bottoms or statistics(node) is not None:
         return
     cause = next((joined[blob] for blob in node.bottoms if blob in joined), None)
     why = f"reads what layer '{cause.name}' ({cause.param.type}) has joined" if cause else "joins them"

@@ -12,7 +12,12 @@ from solver_cli.solver.schedule import Schedule
 
 
 class Alarm:
-    """Raises NumericalError that names the first number which is not finite, unless `allowed`."""
+    """Raises NumericalError that names the first number which is not finite, unless `allowed`.
+
+    `last`   the last loss that it was shown: on a GPU that of the last display
+    """
+
+    last = math.nan
 
     def __init__(self, passes: Passes, schedule: Schedule, snapshots: Checkpoints, allowed: bool):
         self.passes, self.schedule, self.snapshots, self.allowed = passes, schedule, snapshots, allowed
@@ -20,6 +25,7 @@ class Alarm:
 
     def loss(self, loss: float, iteration: int | None = None) -> None:
         """Look at the loss of `iteration`, None for the one at work."""
+        self.last = loss
         if not (self.allowed or math.isfinite(loss)):
             self._explain(self.schedule.iter if iteration is None else iteration)
 

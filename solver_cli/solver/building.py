@@ -11,6 +11,7 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
+from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
 from solver_cli.solver import doubts
 from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
@@ -43,7 +44,7 @@ def build_nets(
     """
 
     def build(net_spec: NetSpec, index: int) -> Net:
-        beside(net_spec)
+        find_modules(spec.file, net_spec)
         seed = spec.param.random_seed + index if spec.param.random_seed >= 0 else None
         net = Net(net_spec, device=device, seed=seed, python_layers=python_layers)
         prepare(net)
@@ -63,10 +64,10 @@ def build_nets(
     return train, tests
 
 
-def beside(net: NetSpec) -> None:
-    """Look for the modules of Python layers beside the net's file as well."""
-    if any(layer.type == "Python" for layer in net.param.layer):
-        look_in(Path(net.file).parent)
+def find_modules(file: str, net: NetSpec) -> None:
+    """Look for the modules of the net's Python layers beside the solver's `file` as well."""
+    if any((kind := find(layer.type)) and kind.user_code for layer in net.param.layer):
+        look_in(Path(file).parent)
 
 
 def load(spec: SolverSpec, net: Net) -> None:

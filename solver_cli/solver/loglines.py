@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 from torch import Tensor
@@ -12,13 +13,14 @@ from solver_cli import log
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.net import finite
 from solver_cli.net.net import Net
+from solver_cli.passes.memory import batch_of
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.precision import Precision
 from solver_cli.snapshots.snapshot import Names
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.watchers import Displayed, Tested, Watcher
 
-MUCH = 0.02  # of the time waited for data: from there on a display says so
+MUCH = 0.02  # of the time waited for data: from there on the log says so
 
 
 class LogLines(Watcher):
@@ -30,12 +32,13 @@ class LogLines(Watcher):
         self.schedule, self.train, self.tests, self.names = schedule, train, tests, names
         self.noise, self.precision = noise, precision
         self.pace = Pace((train, *tests))
+        self.images = batch_of(train) if train.sources else 0
 
     def begun(self, iteration: int) -> None:
         self.pace.start(iteration)
 
     def displayed(self, shown: Displayed) -> None:
-        speed, lapse = self.pace.lap(shown.iteration)
+        count, speed, lapse = self.pace.lap(shown.iteration)
         log.info(
             "solver.cpp:239",
             f"Iteration {shown.iteration} ({log.number(speed)} iter/s, {log.number(lapse)}s/{self.schedule.param.display} "
@@ -44,6 +47,10 @@ class LogLines(Watcher):
         log_outputs("Train", "solver.cpp:258", self.train, shown.outputs)
         if remark := finite.saturated(self.train, shown.outputs):
             log.warning("solver.cpp:258", remark)
+        if count and self.images:
+            images = self.images * self.schedule.passes(shown.iteration) * speed
+            left = timedelta(seconds=round((self.schedule.last - shown.iteration) / speed))
+            log.info("solver.cpp", f"{images:.0f} images/s, {left} left")
         self.noise.log()
         self.precision.log()
         self.pace.log_lap()
@@ -89,12 +96,12 @@ class Pace:
     def _now(self, iteration: int) -> tuple[int, float, float]:
         return iteration, time.perf_counter(), sum(source.waited for source in self._sources)
 
-    def lap(self, iteration: int) -> tuple[float, float]:
-        """Iterations a second, and the seconds, since the last call."""
+    def lap(self, iteration: int) -> tuple[int, float, float]:
+        """Iterations, iterations a second, and the seconds, since the last call."""
         before, self._lap = self._lap, self._now(iteration)
         count, lapse, waited = (new - old for new, old in zip(self._lap, before, strict=True))
         self._waiting = waited / (lapse or 1)
-        return count / (lapse or 1), lapse
+        return int(count), count / (lapse or 1), lapse or 1
 
     def log_lap(self) -> None:
         """Say what part of the last lap was waiting for data if it was much, and what helps."""
@@ -103,10 +110,10 @@ class Pace:
             log.info("solver.cpp", f"Waited for data {_percent(self._waiting)} of the time since the last display: {remedy}")
 
     def log_whole(self) -> None:
-        """Say what part of the time since the start was waiting for data, if any are read."""
+        """Say what part of the time since the start was waiting for data, if it was much."""
         _, lapse, waited = (new - old for new, old in zip(self._now(0), self._begun, strict=True))
-        if self._sources:
-            log.info("solver.cpp", f"Waited for data {_percent(waited / (lapse or 1))} of the time.")
+        if (part := waited / (lapse or 1)) > MUCH:
+            log.info("solver.cpp", f"Waited for data {_percent(part)} of the time.")
 
 
 def _percent(part: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -32,14 +33,22 @@ def fixed(param: SolverParameter, iteration: int, step: int) -> float:
     return param.base_lr
 
 
+def _power(base: float, exponent: int) -> float:
+    """base ^ exponent in double precision, infinite where it is too large, as C has it."""
+    try:
+        return float(base**exponent)
+    except (OverflowError, ZeroDivisionError):
+        return math.inf
+
+
 def stepped(param: SolverParameter, iteration: int, step: int) -> float:
     """base_lr * gamma ^ step; the power in double precision"""
-    return param.base_lr * param.gamma**step
+    return param.base_lr * _power(param.gamma, step)
 
 
 def exp(param: SolverParameter, iteration: int, step: int) -> float:
     """base_lr * gamma ^ iteration; the power in double precision"""
-    return param.base_lr * param.gamma**iteration
+    return param.base_lr * _power(param.gamma, iteration)
 
 
 def inv(param: SolverParameter, iteration: int, step: int) -> float:

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-GROUPS = ("What to train on", "How it fits the memory", "How it computes", "What is kept", "On signals")
+GROUPS = ("What to train on", "How it fits the memory", "How it computes", "What is kept and shown", "On signals")
 DATA, FITS, COMPUTES, KEPT, SIGNALS = GROUPS
 EFFECTS = ("snapshot", "stop", "none")
+INT32 = range(-(2**31), 2**31)  # what a field of a solver holds
+MOST = 2**63  # bytes: more than any machine has
 
 
 def option(
@@ -22,46 +24,66 @@ def option(
     group: str,
     *,
     metavar: str | None = None,
-    least: int | None = None,
     choices: Sequence[str] = (),
     parse: Callable[[str], Any] | None = None,
     names: Sequence[str] = (),
 ) -> Any:
-    """A field: `least` is the smallest number, `parse` makes its value of a text (ValueError says what is wrong), `names`
-    are those on the command line where they are not the field's own. A tuple may be given several times."""
-    extra = {"metavar": metavar, "least": least, "choices": tuple(choices), "parse": parse, "names": tuple(names)}
+    """A field: `parse` makes its value of a text (ValueError says what is wrong), `names` are those on the command line
+    where they are not the field's own. A tuple may be given several times."""
+    extra = {"metavar": metavar, "choices": tuple(choices), "parse": parse or text, "names": tuple(names)}
     return field(default=default, metadata={"help": help, "group": group, **extra})
 
 
-def memory(text: str) -> int:
+def text(value: str) -> str:
+    """A text as it is. Raises ValueError for bytes of the command line that are not UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("these bytes are not UTF-8: rename the file, or correct the name") from None
+    return value
+
+
+def whole(least: int = INT32[0]) -> Callable[[str], int]:
+    """What reads a whole number from `least` on that a solver's fields can hold; ValueError otherwise."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,10}", value) or int(value) not in INT32[least - INT32[0] :]:
+            raise ValueError(f"expected a whole number from {least} to {INT32[-1]}")
+        return int(value)
+
+    return parse
+
+
+def memory(value: str) -> int:
     """Bytes of a text such as 4G, 512M or 3.5GiB. Raises ValueError."""
-    match = re.fullmatch(r"(\d+\.?\d*)\s*([KMGT]?)(iB|B)?", text, re.IGNORECASE)
-    if not match or not float(match[1]):
+    match = re.fullmatch(r"(\d+\.?\d*)\s*([KMGT]?)(iB|B)?", value, re.IGNORECASE)
+    amount = float(match[1]) * 1024.0 ** " KMGT".index(match[2].upper() or " ") if match else 0
+    if not 1 <= amount < MOST:
         raise ValueError("expected an amount of memory, such as 4G or 512M")
-    return int(float(match[1]) * 1024 ** " KMGT".index(match[2].upper() or " "))
+    return int(amount)
 
 
-def assignment(text: str) -> tuple[str, str]:
+def assignment(value: str) -> tuple[str, str]:
     """(field, value) of a text such as momentum=0.99, tried on an empty solver. Raises ValueError."""
     from solver_cli.caffe_pb2 import SolverParameter
     from solver_cli.errors import ConfigError
     from solver_cli.text import prototxt
 
-    name, equals, value = (part.strip() for part in text.partition("="))
+    name, equals, content = (part.strip() for part in text(value).partition("="))
     if not (name and equals):
         raise ValueError("expected field=value, such as momentum=0.99")
     try:
-        prototxt.set_field(SolverParameter(), name, value)
+        prototxt.set_field(SolverParameter(), name, content)
     except ConfigError as error:
         raise ValueError(str(error)) from None
-    return name, value
+    return name, content
 
 
 @dataclass(frozen=True)
 class Options:
     """How a solver trains, beyond what its file says; None and false leave it to the file, or to Caffe's way."""
 
-    micro_batch: int | None = option(None, "Run batches in pieces of N, to equal effect.", FITS, metavar="N", least=1)
+    micro_batch: int | None = option(None, "Run batches in pieces of N, to equal effect.", FITS, metavar="N", parse=whole(1))
     recompute: bool = option(False, "Make activations once more on the way back: less memory, more time.", FITS)
     offload: bool = option(False, "With --micro-batch: keep blobs between a net's parts in the host's memory.", FITS)
     fit: bool = option(False, "Choose the largest --micro-batch that the memory allows.", FITS)
@@ -73,8 +95,9 @@ class Options:
         choices=("pass", "iter_size"),
     )  # fmt: skip
     grow_batch: int | None = option(
-        None, "Raise iter_size, up to N, where lr_policy step or multistep would lower the rate.", FITS, metavar="N", least=2
-    )
+        None, "Raise iter_size, up to N, where lr_policy step or multistep would lower the rate.", FITS,
+        metavar="N", parse=whole(2),
+    )  # fmt: skip
     precision: str | None = option(
         None, "What layers compute in; weights stay float32.  [default: tf32 on a GPU that has it, else fp32]", COMPUTES,
         choices=("fp32", "tf32", "bf16", "fp16"),
@@ -84,7 +107,7 @@ class Options:
     python_layers: bool = option(
         True, "Refuse layers of type Python, which run code of their own.", COMPUTES, names=["--no-python-layers"]
     )
-    keep: int | None = option(None, "Keep the last N snapshots only.", KEPT, metavar="N", least=1)
+    keep: int | None = option(None, "Keep the last N snapshots only.", KEPT, metavar="N", parse=whole(1))
     keep_best: str = option("", "Keep a snapshot of the best value of this test output.", KEPT, metavar="OUTPUT")
 
 
@@ -98,12 +121,13 @@ class RunOptions(Options):
     weights: str | None = option(None, "Start from these weights instead of the solver's.", DATA, metavar="FILE[,FILE]")
     gpu: str | None = option(None, "Train on this GPU; an error if there is none.", DATA, metavar="LIST|all")
     cpu: bool = option(False, "Train on the CPU, whatever solver_mode says.", DATA)
-    level: int = option(0, "Level of the train net's state.", DATA)
+    level: int = option(0, "Level of the train net's state.  [default: 0]", DATA, metavar="N", parse=whole())
     stage: str = option("", "Stages of the train net's state.", DATA, metavar="NAME[,NAME]")
     settings: tuple[tuple[str, str], ...] = option(
         (), "Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.", DATA,
         metavar="FIELD=VALUE", parse=assignment, names=["--set"],
     )  # fmt: skip
+    quiet: bool = option(False, "Log displays, tests, snapshots and warnings only.", KEPT)
     sigint_effect: str = option(
         "stop", "What Ctrl-C does.", SIGNALS, choices=EFFECTS, names=["--sigint-effect", "--sigint_effect"]
     )

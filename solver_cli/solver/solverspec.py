@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,7 +53,8 @@ def read_solver(path: str) -> SolverSpec:
         error.where = error.where or place.where(path, error.field)
         raise
     if not param.HasField("snapshot_prefix"):
-        param.snapshot_prefix = str(Path(path).with_suffix(""))
+        what = "the solver file's name, which snapshots would have (say snapshot_prefix in it),"
+        param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), what)
         log.info("upgrade_proto.cpp:1119", f"snapshot_prefix was not specified and is set to {param.snapshot_prefix}")
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
@@ -71,21 +71,37 @@ def check(spec: SolverSpec) -> None:
     if param.type not in RULES:
         known = ", ".join(sorted(RULES))
         spec.fail(f"unknown solver type '{param.type}' (known types: {known}){nearest(param.type, RULES)}", "type")
-    if param.average_loss < 1:
-        spec.fail(f"average_loss must be 1 or more, not {param.average_loss}", "average_loss")
-    if param.iter_size < 1:
-        spec.fail(f"iter_size must be 1 or more, not {param.iter_size}", "iter_size")
-    if param.type in ("AdaGrad", "RMSProp") and param.momentum:
-        spec.fail(f"{param.type} knows no momentum: take it out, or set it to 0 (found {param.momentum:g})", "momentum")
-    if param.type == "RMSProp" and not 0 <= param.rms_decay < 1:
-        spec.fail(f"rms_decay must be at least 0 and below 1, not {param.rms_decay:g}", "rms_decay")
+    with spec.placing():
+        prototxt.check_numbers(param)
+    for name in ("average_loss", "iter_size"):
+        if getattr(param, name) < 1:
+            spec.fail(f"{name} must be 1 or more, not {getattr(param, name)}", name)
+    if param.solver_mode == SolverParameter.GPU and param.device_id < 0:
+        spec.fail(f"device_id must be 0 or more, not {param.device_id}", "device_id")
+    _check_rule(spec)
     if param.weight_decay and param.regularization_type not in ("L1", "L2"):
         spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
-    for setting, value in param.ListFields():
-        if isinstance(value, float) and math.isnan(value):
-            spec.fail(f"{setting.name} is not a number", setting.name)
+    for name, paths in (("snapshot_prefix", [param.snapshot_prefix]), ("weights", param.weights)):
+        for path in paths:
+            if words := prototxt.unnameable(path):
+                spec.fail(f"{name} '{path}': {words}", name)
     _check_policy(spec)
     _check_tests(spec)
+
+
+def _check_rule(spec: SolverSpec) -> None:
+    """Refuse factors with which a rule divides by 0 or takes roots of negative numbers. Caffe looks at rms_decay only."""
+    param = spec.param
+    if param.type in ("AdaGrad", "RMSProp") and param.momentum:
+        spec.fail(f"{param.type} knows no momentum: take it out, or set it to 0 (found {param.momentum:g})", "momentum")
+    below_1 = {"RMSProp": ["rms_decay"], "Adam": ["momentum", "momentum2"]}.get(param.type, [])
+    for name in below_1:
+        if not 0 <= getattr(param, name) < 1:
+            spec.fail(f"{name} of {param.type} must be at least 0 and below 1, not {getattr(param, name):g}", name)
+    if param.type == "AdaDelta" and not 0 <= param.momentum <= 1:
+        spec.fail(f"momentum of AdaDelta must be between 0 and 1, not {param.momentum:g}", "momentum")
+    if param.type not in ("SGD", "Nesterov") and param.delta < 0:
+        spec.fail(f"delta of {param.type} must be 0 or more, not {param.delta:g}", "delta")
 
 
 def _check_policy(spec: SolverSpec) -> None:
@@ -168,6 +184,7 @@ def _file(spec: SolverSpec, path: str, name: str) -> NetSpec:
     if not os.path.isfile(path):  # noqa: PTH113
         beside = Path(spec.file).parent / path
         hint = f"; there is {beside}: paths count from the working folder" if os.path.isfile(beside) else ""  # noqa: PTH113
-        what = "is a folder" if os.path.isdir(path) else "does not exist"  # noqa: PTH112
-        spec.fail(f"net file '{path}' {what}{hint}", name)
+        what = " is a folder" if os.path.isdir(path) else " does not exist"  # noqa: PTH112
+        words = prototxt.unnameable(path)
+        spec.fail(f"net file '{path}'{f': {words}' if words else what}{hint}", name)
     return read_net(path)

@@ -12,6 +12,7 @@ from solver_cli.net.carried import Carried
 from solver_cli.net.debug_info import debug_info
 from solver_cli.net.net import Net
 from solver_cli.passes.fit import Fit
+from solver_cli.solver.watchers import Watcher, Watchers
 
 
 class Result(NamedTuple):
@@ -21,17 +22,23 @@ class Result(NamedTuple):
     means: dict[str, Tensor]
 
 
-def test(net: Net, batches: int, fit: Fit, going_on: Callable[[], bool], debug: bool = False) -> Result:
-    """Run `batches` batches of a test net as the memory allows, as long as `going_on()`, which is asked before each."""
+GoesOn = Callable[[], bool]
+
+
+def test(net: Net, batches: int, fit: Fit, goes_on: GoesOn, watchers: Watchers, debug: bool = False) -> Result:
+    """Run `batches` batches of a test net as the memory allows, as long as it `goes_on`, which is asked before each."""
     with debug_info(net, debug):
-        return Result(*fit.run(net, Carried(net).state(), lambda: _means(net, batches, fit, going_on)))
+        return Result(*fit.run(net, Carried(net).state(), lambda: _means(net, batches, fit, goes_on, watchers)))
 
 
-def _means(net: Net, batches: int, fit: Fit, going_on: Callable[[], bool]) -> tuple[Tensor, dict[str, Tensor]]:
+def _means(
+    net: Net, batches: int, fit: Fit, goes_on: GoesOn, watchers: Watchers
+) -> tuple[Tensor, dict[str, Tensor]]:
     totals: dict[str, Tensor] = {}
     loss_total = torch.zeros((), device=net.device)
-    for _ in range(batches):
-        if not going_on():
+    for done in range(batches):
+        watchers.tell(Watcher.looked, done)
+        if not goes_on():
             break
         loss, outputs = fit.look(net)
         loss_total += loss

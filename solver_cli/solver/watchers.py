@@ -44,6 +44,9 @@ class Watcher:
     def testing(self, index: int, iteration: int) -> None:
         """Test net `index` is about to be tested."""
 
+    def looked(self, done: int) -> None:
+        """So many batches of the test are done, and another one comes."""
+
     def tested(self, test: Tested) -> None:
         """A test net has been tested."""
 

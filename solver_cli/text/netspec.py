@@ -93,8 +93,13 @@ def filter_layers(net: NetSpec) -> list[LayerSpec]:
             included = any(meets(net.param.state, rule, param.name) for rule in param.include)
         else:
             included = not any(meets(net.param.state, rule, param.name) for rule in param.exclude)
-        if included:
-            kept.append(spec)
+        if not included:
+            continue
+        try:
+            prototxt.check_numbers(param)
+        except ConfigError as error:
+            raise spec.locate(error) from None
+        kept.append(spec)
     return kept
 
 

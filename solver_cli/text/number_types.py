@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from solver_cli import log
@@ -25,6 +26,8 @@ def kept(layer: LayerParameter) -> bool:
 def check_types(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
     """Refuse, at their field's place, types that there are not here; say what is done otherwise. Raises ConfigError."""
     try:
+        if not 0 < (scale := net.param.global_grad_scale) < math.inf:
+            raise ConfigError(f"global_grad_scale must be above 0, not {scale:g}", field="global_grad_scale")
         _check(net.param, "default_")
     except ConfigError as error:
         error.where = net.place.where(net.file, error.field) if net.place.line or net.place.children else Where(net.file)

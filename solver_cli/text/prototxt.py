@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import re
+import sys
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -52,6 +55,8 @@ def read(path: str, message_type: type[M], what: str) -> tuple[M, Place]:
         raw = Path(path).read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot read {what} file: {error.strerror}", Where(path)) from None
+    except ValueError:
+        raise ConfigError(f"cannot read {what} file: {unnameable(path)}", Where(path)) from None
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError("this text is in UTF-16: save it as UTF-8", Where(path))
     if b"\0" in raw:
@@ -66,8 +71,27 @@ def read(path: str, message_type: type[M], what: str) -> tuple[M, Place]:
     return message, place
 
 
+def unnameable(path: str) -> str:
+    """Why the system takes no such path, or nothing if it does."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return f"this locale has no such letters ({sys.getfilesystemencoding()}): set PYTHONUTF8=1"
+    return "no file's name holds the character 0" if "\0" in path else ""
+
+
 def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Place]:
     """Parse `text`; return the message and the tree of its fields' places. Raises ConfigError."""
+    message = _parsed(text, message_type, file)
+    place = places(text)
+    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]
+    if missing:
+        path, _, name = missing[0].rpartition(".")
+        raise ConfigError(f"required field '{name}' is missing here", place.where(file, path))
+    return message, place
+
+
+def _parsed(text: str, message_type: type[M], file: str) -> M:
     message = message_type()
     try:
         with warnings.catch_warnings():
@@ -78,12 +102,7 @@ def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Pl
         raise ConfigError(words, _odd_escape(text, file)) from None
     except text_format.ParseError as error:
         raise _explained(error, text, message.DESCRIPTOR, file) from None
-    place = places(text)
-    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]
-    if missing:
-        path, _, name = missing[0].rpartition(".")
-        raise ConfigError(f"required field '{name}' is missing here", place.where(file, path))
-    return message, place
+    return message
 
 
 def to_text(message: Message) -> str:
@@ -91,12 +110,39 @@ def to_text(message: Message) -> str:
     return re.sub(r"^(\s*\w+: -?\d+)\.0$", r"\1", text_format.MessageToString(message), flags=re.M)
 
 
+def check_numbers(message: Message, inside: str = "") -> None:
+    """Refuse NaN, and infinity where it is no open bound; nets and blobs inside are left out. Raises ConfigError."""
+    for kind, value in message.ListFields():
+        if kind.message_type is None and not isinstance(kind.default_value, float | list):
+            continue
+        for index, one in enumerate(value if _repeated(kind) else [value]):
+            path = f"{inside}{kind.name}" + (f"[{index}]" if _repeated(kind) else "")
+            if isinstance(one, float) and not math.isfinite(one) and (math.isnan(one) or path not in OPEN):
+                found = "is not a number" if math.isnan(one) else f"is {one:g}: expected a number of at most 3.4e38"
+                raise ConfigError(f"{kind.name} {found}", field=path)
+            if isinstance(one, Message) and one.DESCRIPTOR.name not in ("NetParameter", "BlobProto"):
+                check_numbers(one, f"{path}.")
+
+
+OPEN = ("clip_gradients", "clip_param.min", "clip_param.max", "threshold_param.threshold")  # infinity: no bound
+
+
+def check_utf8(text: str, what: str) -> str:
+    """`text`, which came from outside as bytes. Raises ConfigError where it was no UTF-8: messages hold no other."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{what} is not in UTF-8: '{text}'") from None
+    return text
+
+
 def set_field(message: Message, path: str, text: str) -> None:
     """Set one field, `momentum` or `train_state.level`, from text; a repeated field takes values separated by commas.
 
-    Raises ConfigError that names the field, what was found and what was expected.
+    A string may stand in quotes, as in a file. Raises ConfigError that says what was found and what was expected.
     """
-    *parents, name = path.split(".")
+    *parents, name = check_utf8(path, "the field's name").split(".")
+    check_utf8(text, "the value")
     target = message
     for step in parents:
         if _field(target, step).message_type is None:
@@ -105,14 +151,13 @@ def set_field(message: Message, path: str, text: str) -> None:
         if not isinstance(target, Message):
             raise ConfigError(f"'{step}' is repeated; only fields of single messages can be set")
     kind = _field(target, name)
-    values = text.split(",") if hasattr(getattr(target, name), "append") else [text]
+    several = _repeated(kind) and kind.message_type is None and text[:1] != "["
     found = type(target)()
-    for value in values:
-        one = type(target)()
+    for value in text.split(",") if several else [text]:
         try:
-            text_format.Merge(_assignment(kind, value), one)
-        except text_format.ParseError as error:
-            raise ConfigError(f"{_explained(error, value, target.DESCRIPTOR, '').message}") from None
+            one = _parsed(_assignment(kind, value), type(target), "")
+        except ConfigError as error:
+            raise ConfigError(error.message) from None
         if [field.name for field, _ in one.ListFields()] != [name]:
             raise ConfigError(f"'{value}' is not one value")
         found.MergeFrom(one)
@@ -124,9 +169,14 @@ def _assignment(kind: FieldDescriptor, value: str) -> str:
     """Text that sets the field `kind`; strings need no quotes."""
     if kind.message_type is not None:
         return f"{kind.name} {{ {value} }}"
-    if kind.cpp_type == FieldDescriptor.CPPTYPE_STRING:
+    quoted = len(value) > 1 and value[0] + value[-1] in ('""', "''", "[]" if _repeated(kind) else "")
+    if kind.cpp_type == FieldDescriptor.CPPTYPE_STRING and not quoted:
         value = '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
     return f"{kind.name}: {value}"
+
+
+def _repeated(field: FieldDescriptor) -> bool:
+    return bool(field.default_value == [])
 
 
 def _field(message: Message, name: str) -> Any:
@@ -208,6 +258,8 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
     where = Where(file, error.GetLine() or 1, error.GetColumn() or 1)
     if match := re.search(r'Message type "caffe\.([\w.]+)" has no field named "([^"]*)"', message):
         descriptor = _message_named(root, match[1])
+        if several := _several_values(text, where, descriptor):
+            return several
         near = nearest(match[2], descriptor.fields_by_name) if descriptor else ""
         return ConfigError(f"{match[1]} has no field '{match[2]}'{near or _elsewhere(match[2], text, root, where)}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
@@ -217,6 +269,8 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
                 f"{match[2]} is a text, but a {match[1]} is a name without quotes{_old_layer(match[1])}", where
             )
         return ConfigError(f"'{match[2]}' is no {match[1]}: expected {', '.join(values)}{nearest(match[2], values)}", where)
+    if message.endswith(", not '['") and (several := _several_values(text, where)):
+        return several
     if message.startswith('Expected "}"'):
         return ConfigError("the file ends inside a message: a '}' is missing", _unclosed(text, where))
     if message == "Expected identifier or number, got }.":
@@ -224,6 +278,27 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
     if match := re.search(r'"caffe\.([\w.]+)" should not have multiple "(\w+)" fields', message):
         return ConfigError(f"field '{match[2]}' of {match[1]} is set twice: it takes one value", where)
     return ConfigError(message, where)
+
+
+def _several_values(text: str, where: Where, descriptor: Any = None) -> ConfigError | None:
+    """The error of `device_id: 0,1` or `[0,1]`, for which the parser names the second number or the bracket at `where`.
+
+    `descriptor`: the message around, where it is known. None where the text is wrong in another way.
+    """
+    tokens = list(itertools.takewhile(lambda token: token[1:] <= (where.line, where.column), _tokens(text)))
+    if not tokens or not re.match(r"[\d.[]", tokens.pop()[0]):
+        return None
+    while tokens and re.match(r"[-+.,\d]", tokens[-1][0]):
+        tokens.pop()
+    if len(tokens) < 2 or tokens[-1][0] != ":":
+        return None
+    name, line, column = tokens[-2]
+    field = descriptor.fields_by_name.get(name) if descriptor else None
+    if field is not None and _repeated(field):
+        words = f"takes several values in brackets: {name}: [1, 2]"
+    else:
+        words = "takes one value" + ("; several GPUs are named by --gpu 0,1" if name == "device_id" else "")
+    return ConfigError(f"field '{name}' {words}", Where(where.file, line, column))
 
 
 def _odd_escape(text: str, file: str) -> Where:

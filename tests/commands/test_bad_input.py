@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from running import NET, SOLVER, Ended, assert_like, call, changed, program, run, write
+from running import ENVIRONMENT, NET, SOLVER, Ended, assert_like, call, changed, program, run, write
 
 from solver_cli.caffe_pb2 import BlobProto, Datum
 from solver_cli.commands.datasets import write_lmdb
@@ -510,7 +511,72 @@ def test_options_that_exclude_each_other() -> None:
     )
     check_usage("give --gpu or --cpu, but not both", "--gpu", "0", "--cpu")
     check_usage("No such option", "--iterations", "5")
-    check_usage("Invalid value for '--level': 'x' is not a valid integer", "--level", "x")
+
+
+@pytest.mark.parametrize("option", ["--level", "--keep", "--micro-batch"])
+@pytest.mark.parametrize("value", ["x", "99999999999", "1.5", "", "٣"])
+def test_numbers_that_are_none_or_too_large(option: str, value: str) -> None:
+    check_usage(f"Invalid value for '{option}': '{value}': expected a whole number from ", option, value)
+
+
+@pytest.mark.parametrize("value", ["x", "9" * 400 + "T", "0G", "-1G", "nan"])
+def test_amounts_of_memory_that_are_none(value: str) -> None:
+    check_usage("...expected an amount of memory, such as 4G or 512M", "--fit", "--memory", value)
+
+
+def test_names_that_are_not_utf_8() -> None:
+    """As the system hands on bytes of the command line that are no text."""
+    for option in ("--stage", "--weights", "--snapshot", "--set"):
+        check_usage("...these bytes are not UTF-8", option, "caf\udce9=1")
+    ended = call(train, "caf\udce9.prototxt")
+    assert ended.code == 2 and "these bytes are not UTF-8: rename the file" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [
+        (["--solver=solver.prototxt"], "the solver file is an argument without a name"),
+        (["-solver", "solver.prototxt", "-gpu", "0"], "the solver file is an argument without a name"),
+        (["train", "solver.prototxt"], "'train' is what `caffe` is told; here it is left out"),
+        (["solver.prototxt", "-gpu", "0"], "-gpu: options have two dashes here: --gpu"),
+        (["solver.prototxt", "--max_iter", "100"], "--max_iter: this is a field of the solver file; --set max_iter="),
+        (["solver.prototxt", "--base_lr=0.1"], "--set base_lr=0.1 sets it for this run"),
+    ],
+)
+def test_what_is_typed_for_caffe_is_explained(args: list[str], hint: str) -> None:
+    ended = call(train, *args)
+    assert ended.code == 2 and hint in " ".join(ended.stderr.split())
+
+
+def test_streams_that_are_closed_or_full(tmp_path: Path) -> None:
+    """Daemons start programs without a stderr; /dev/full is a disk without room."""
+    write(tmp_path)
+    for command, code in (
+        ("solver-train solver.prototxt 2>&- >&- <&-", 0),
+        ("solver-tools layers >/dev/full", 1),
+        ("solver-tools plan solver.prototxt >/dev/full", 1),
+        ("solver-train solver.prototxt 2>/dev/full", 0),
+    ):
+        ended = subprocess.run(command, shell=True, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == code, command
+        wanted = "error: cannot write to the standard output: No space left on device\n" if code else ""
+        assert ended.stderr == wanted, command
+    assert (tmp_path / "snap_iter_2.caffemodel").exists()
+
+
+def test_a_quiet_log() -> None:
+    options = "solver.prototxt", "--set", "display=1"
+    full, quiet = call(train, *options), call(train, *options, "--quiet")
+    assert len(full.log) > 2 * len(quiet.log)
+    results = "Iteration ", "    Train net", "Snapshotting", "Optimization Done."
+    wanted = [line for line in full.log if line.startswith(results)]
+    assert [line.partition(" (")[0] for line in quiet.log] == [line.partition(" (")[0] for line in wanted[:-1]]
+
+
+def test_glog_says_from_which_level_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOG_minloglevel", "1")
+    ended = call(train, "solver.prototxt")
+    assert (ended.code, ended.stderr) == (0, "")
 
 
 @pytest.mark.parametrize(

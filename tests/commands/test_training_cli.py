@@ -172,7 +172,7 @@ def test_bar_on_a_terminal(trained: tuple[Path, Ended]) -> None:
     assert re.search(r"\d+%\|.*\| \d+/20 \[.*iter", shown), "no bar"
     assert re.search(r"loss=\S+, lr=0\.0[34]\d*", shown)
     lines = [re.sub(r"\x1b\[[A-Z]", "", part) for line in shown.split("\n") for part in line.split("\r") if part.strip()]
-    bars = [line for line in lines if re.match(r" *\d+%\|| *\d+iter", line)]
+    bars = [line for line in lines if re.match(r"(Test #0, batch \d+/4: )? *(\d+%\|| *\d+iter)", line)]
     assert bars
     for line in lines:
         assert line in bars or LOG_LINE.match(line) or TEXT_LINE.match(line), line

@@ -224,13 +224,13 @@ def _solver() -> Solver:
 
 @functools.cache
 def _pristine() -> str:
-    return runstate.dumps(_solver()._run_state())
+    return runstate.dumps(_solver().parts.state())
 
 
 def run_seeds() -> list[bytes]:
     _solver().step(2)
     told = {"weights": {"size": 3, "crc32": 5}, "bytes": b"ab"}
-    states = [_pristine(), runstate.dumps(_solver()._run_state()), runstate.dumps(told)]
+    states = [_pristine(), runstate.dumps(_solver().parts.state()), runstate.dumps(told)]
     return [text.replace(str(_folder()), HERE).encode() for text in states]
 
 

@@ -123,16 +123,14 @@ def test_dropout_draws_anew_and_repeats_by_seed():
 
 def test_dropout_copies_outside_of_training():
     assert run(dropout(0.3, "TEST")).equal(torch.ones(10000))
-
-
-def test_dropout_of_everything_gives_no_numbers():
-    assert run(dropout(1)).isnan().all()
+    assert run(dropout(1, "TEST")).equal(torch.ones(10000))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ('type: "Dropout" dropout_param { dropout_ratio: 1.5 }', r":\d+: .*dropout_ratio 1.5 is not between 0 and 1"),
+        ('type: "Dropout" dropout_param { dropout_ratio: 1 }', r":\d+: .*dropout_ratio 1 drops every value"),
         ('type: "Exp" exp_param { base: 0 }', r"base must be positive, or -1 for e, not 0"),
         ('type: "Log" log_param { base: 1 }', r"base 1 has no logarithm"),
     ],

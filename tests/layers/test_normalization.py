@@ -190,3 +190,12 @@ def test_mvn_adds_eps_to_the_deviation_and_its_gradient_is_finite_for_constant_p
 def test_mvn_refuses_five_axes():
     with pytest.raises(ConfigError, match="at most 4 axes"):
         OneLayer('type: "MVN"', (1, 2, 1, 1, 1))
+
+
+def test_batch_norm_without_eps():
+    x = normal(4, 3, 5)
+    layer = OneLayer('type: "BatchNorm" batch_norm_param { eps: 0 }', (4, 3, 5))
+    mean, variance = x.mean((0, 2), keepdim=True), x.var((0, 2), correction=0, keepdim=True)
+    torch.testing.assert_close(layer(x), (x - mean) / variance.sqrt())
+    with pytest.raises(ConfigError, match=r"eps must be 0 or more, not -0\.1"):
+        OneLayer('type: "BatchNorm" batch_norm_param { eps: -0.1 }', (4, 3, 5))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from solver_cli.commands.options import Command
+from solver_cli.commands.options import TEXT, Command
 from solver_cli.commands.running import reported
 
 
 @click.command("layers", cls=Command)
-@click.argument("name", metavar="[TYPE]", required=False)
+@click.argument("name", type=TEXT, metavar="[TYPE]", required=False)
 @click.option("--markdown", is_flag=True, help="The table of docs/layers.md.")
 def command(name: str | None, markdown: bool) -> None:
     """List the supported layer types, or say all about one TYPE: its blobs and settings, with types and defaults."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from solver_cli.commands.options import Command, options
+from solver_cli.commands.options import TEXT, Command, Parsed, options
 from solver_cli.commands.running import reported
-from solver_cli.solver.options import RunOptions
+from solver_cli.solver.options import RunOptions, whole
 
 EXAMPLES = """
 solver-tools plan configs/caffenet/solver.prototxt --memory 8G
@@ -19,8 +19,8 @@ MEMORY = "What the largest batch is to fit into.  [default: what is free]"
 
 
 @click.command("plan", cls=Command, examples=EXAMPLES)
-@click.argument("solver")
-@click.option("--batch", type=click.IntRange(min=1), metavar="N", help="Plan with this batch size for the train net.")
+@click.argument("solver", type=TEXT)
+@click.option("--batch", type=Parsed(whole(1)), metavar="N", help="Plan with this batch size for the train net.")
 @options(RunOptions, "memory", "level", "stage", "settings", "python_layers", memory=MEMORY)
 def command(solver: str, batch: int | None, **chosen: Any) -> None:
     """Say what the solver file SOLVER asks for: layers, memory, epochs, learning rate, noise, and what looks wrong.

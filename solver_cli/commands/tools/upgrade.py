@@ -6,13 +6,13 @@ import sys
 
 import click
 
-from solver_cli.commands.options import Command
+from solver_cli.commands.options import TEXT, Command
 from solver_cli.commands.running import reported
 
 
 @click.command("upgrade", cls=Command)
-@click.argument("source")
-@click.argument("target")
+@click.argument("source", type=TEXT)
+@click.argument("target", type=TEXT)
 def command(source: str, target: str) -> None:
     """Bring the net, solver or weights file SOURCE, of any Caffe generation, to today's form in TARGET."""
     with reported():

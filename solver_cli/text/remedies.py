@@ -1,0 +1,22 @@
+"""Data sets that configs name and that are not there: how each is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path("configs/mnist")  # where `solver-tools data mnist` writes unless told
+MAKERS = {  # the beginning of a name: what makes the data
+    "cells_": "python configs/unet/make_cells.py",
+    "cifar10_": "examples/cifar10/create_cifar10.sh of Caffe",
+    "ilsvrc12_": "examples/imagenet/create_imagenet.sh of Caffe",
+    "imagenet_mean.": "data/ilsvrc12/get_ilsvrc_aux.sh of Caffe",
+}
+
+
+def how_made(path: str | Path) -> str:
+    """`: solver-tools data mnist makes it` for data of a known name that are missing at `path`, or nothing."""
+    path = Path(path)
+    if path.name in ("mnist_train_lmdb", "mnist_test_lmdb"):
+        return f": solver-tools data mnist{'' if path.parent == HERE else f' --to {path.parent}'} makes it"
+    maker = next((maker for name, maker in MAKERS.items() if path.name.startswith(name)), "")
+    return f": {maker} makes it" if maker else ""
