@@ -1083,7 +1083,7 @@ class LayerParameter(Message):
     @property
     def sub_region_param(self) -> SubRegionParameter: ...
     @property
-    def noise_param(self) -> NoiseParameter: ...
+    def noise_param(self) -> NormFaceNoiseParameter: ...
     @property
     def hotspot_param(self) -> HotspotParameter: ...
     @property
@@ -1095,7 +1095,7 @@ class LayerParameter(Message):
     @property
     def inner_distance_param(self) -> InnerDistanceParameter: ...
     @property
-    def normalize_param(self) -> NormalizeParameter: ...
+    def normalize_param(self) -> NormFaceNormalizeParameter: ...
     @property
     def general_contrastive_loss_param(self) -> GeneralContrastiveParameter: ...
     @property
@@ -1123,7 +1123,7 @@ class LayerParameter(Message):
     @property
     def ordinal_regression_loss_param(self) -> OrdinalRegressionParameter: ...
     @property
-    def resize_param(self) -> ResizeParameter: ...
+    def resize_param(self) -> NormFaceResizeParameter: ...
     @property
     def feature_decay_loss_param(self) -> FeatureDecayLossParameter: ...
     @property
@@ -1414,13 +1414,13 @@ class LayerParameter(Message):
         triplet_loss_param: TripletLossParameter | Mapping[str, Any] | None = ...,
         eltwise_affine_param: EltwiseAffineParameter | Mapping[str, Any] | None = ...,
         sub_region_param: SubRegionParameter | Mapping[str, Any] | None = ...,
-        noise_param: NoiseParameter | Mapping[str, Any] | None = ...,
+        noise_param: NormFaceNoiseParameter | Mapping[str, Any] | None = ...,
         hotspot_param: HotspotParameter | Mapping[str, Any] | None = ...,
         predict_box_param: PredictBoxParameter | Mapping[str, Any] | None = ...,
         fcn_data_param: FCNDataParameter | Mapping[str, Any] | None = ...,
         flip_param: FlipParameter | Mapping[str, Any] | None = ...,
         inner_distance_param: InnerDistanceParameter | Mapping[str, Any] | None = ...,
-        normalize_param: NormalizeParameter | Mapping[str, Any] | None = ...,
+        normalize_param: NormFaceNormalizeParameter | Mapping[str, Any] | None = ...,
         general_contrastive_loss_param: GeneralContrastiveParameter | Mapping[str, Any] | None = ...,
         soft_contrastive_loss_param: SoftContrastiveParameter | Mapping[str, Any] | None = ...,
         general_triplet_loss_param: GeneralTripletParameter | Mapping[str, Any] | None = ...,
@@ -1434,7 +1434,7 @@ class LayerParameter(Message):
         label_specific_rescale_param: LabelSpecificRescaleParameter | Mapping[str, Any] | None = ...,
         infimum_loss_param: InfimumLossParamter | Mapping[str, Any] | None = ...,
         ordinal_regression_loss_param: OrdinalRegressionParameter | Mapping[str, Any] | None = ...,
-        resize_param: ResizeParameter | Mapping[str, Any] | None = ...,
+        resize_param: NormFaceResizeParameter | Mapping[str, Any] | None = ...,
         feature_decay_loss_param: FeatureDecayLossParameter | Mapping[str, Any] | None = ...,
         confidence_penalty_loss_param: ConfidencePenaltyLossParameter | Mapping[str, Any] | None = ...,
         label_specific_margin_param: LabelSpecificMarginParameter | Mapping[str, Any] | None = ...,
@@ -2598,12 +2598,10 @@ class ELUParameter(Message):
     ALPHA_FIELD_NUMBER: ClassVar[int]
     LAMBDA_FIELD_NUMBER: ClassVar[int]
     alpha: float
-    lambda: float
     def __init__(
         self,
         *,
         alpha: float | None = ...,
-        lambda: float | None = ...,
     ) -> None: ...
 
 class EmbedParameter(Message):
@@ -4850,7 +4848,6 @@ class DetectionGroupLossParameter(Message):
     POS_NEG_WEIGHTED_FIELD_NUMBER: ClassVar[int]
     BBOX_LOSS_TYPE_FIELD_NUMBER: ClassVar[int]
     cls_num: int
-    lambda: float
     field_h: RepeatedScalarFieldContainer[int]
     field_w: RepeatedScalarFieldContainer[int]
     stride: int
@@ -4869,7 +4866,6 @@ class DetectionGroupLossParameter(Message):
         self,
         *,
         cls_num: int | None = ...,
-        lambda: float | None = ...,
         field_h: Iterable[int] | None = ...,
         field_w: Iterable[int] | None = ...,
         stride: int | None = ...,
@@ -4904,7 +4900,6 @@ class DetectionLossParameter(Message):
     POS_NEG_WEIGHTED_FIELD_NUMBER: ClassVar[int]
     cls_num: int
     coord_num: int
-    lambda: float
     field_h: int
     field_w: int
     downsample_rate: int
@@ -4922,7 +4917,6 @@ class DetectionLossParameter(Message):
         *,
         cls_num: int | None = ...,
         coord_num: int | None = ...,
-        lambda: float | None = ...,
         field_h: int | None = ...,
         field_w: int | None = ...,
         downsample_rate: int | None = ...,
@@ -5073,6 +5067,18 @@ class DetectNetAugmentationParameter(Message):
         emit_constraint: EmitConstraint | Mapping[str, Any] | None = ...,
     ) -> None: ...
 
+class DetectNetClassMapping(Message):
+    SRC_FIELD_NUMBER: ClassVar[int]
+    DST_FIELD_NUMBER: ClassVar[int]
+    src: int
+    dst: int
+    def __init__(
+        self,
+        *,
+        src: int | None = ...,
+        dst: int | None = ...,
+    ) -> None: ...
+
 class DetectNetGroundTruthParameter(Message):
     class GridboxType(int, metaclass=EnumTypeWrapper):
         GRIDBOX_MAX: ClassVar[int]
@@ -5103,7 +5109,7 @@ class DetectNetGroundTruthParameter(Message):
     image_size_y: int
     obj_norm: bool
     crop_bboxes: bool
-    object_class: RepeatedCompositeFieldContainer[ClassMapping]
+    object_class: RepeatedCompositeFieldContainer[DetectNetClassMapping]
     def __init__(
         self,
         *,
@@ -5117,7 +5123,7 @@ class DetectNetGroundTruthParameter(Message):
         image_size_y: int | None = ...,
         obj_norm: bool | None = ...,
         crop_bboxes: bool | None = ...,
-        object_class: Iterable[ClassMapping | Mapping[str, Any]] | None = ...,
+        object_class: Iterable[DetectNetClassMapping | Mapping[str, Any]] | None = ...,
     ) -> None: ...
 
 class DiceCoefLossParameter(Message):
@@ -6728,9 +6734,6 @@ class NoiseParameter(Message):
     CLAHE_FIELD_NUMBER: ClassVar[int]
     CONVERT_TO_HSV_FIELD_NUMBER: ClassVar[int]
     CONVERT_TO_LAB_FIELD_NUMBER: ClassVar[int]
-    GAUSSIAN_STD_FIELD_NUMBER: ClassVar[int]
-    UNIFORM_RANGE_FIELD_NUMBER: ClassVar[int]
-    BIAS_FIELD_NUMBER: ClassVar[int]
     ALL_EFFECTS_FIELD_NUMBER: ClassVar[int]
     prob: float
     hist_eq: bool
@@ -6746,9 +6749,6 @@ class NoiseParameter(Message):
     clahe: bool
     convert_to_hsv: bool
     convert_to_lab: bool
-    gaussian_std: float
-    uniform_range: float
-    bias: float
     all_effects: bool
     def __init__(
         self,
@@ -6766,9 +6766,6 @@ class NoiseParameter(Message):
         clahe: bool | None = ...,
         convert_to_hsv: bool | None = ...,
         convert_to_lab: bool | None = ...,
-        gaussian_std: float | None = ...,
-        uniform_range: float | None = ...,
-        bias: float | None = ...,
         all_effects: bool | None = ...,
     ) -> None: ...
 
@@ -6798,18 +6795,12 @@ class NormalizeParameter(Message):
     SCALE_FILLER_FIELD_NUMBER: ClassVar[int]
     CHANNEL_SHARED_FIELD_NUMBER: ClassVar[int]
     EPS_FIELD_NUMBER: ClassVar[int]
-    NORMALIZE_TYPE_FIELD_NUMBER: ClassVar[int]
-    FIX_GRADIENT_FIELD_NUMBER: ClassVar[int]
-    BP_NORM_FIELD_NUMBER: ClassVar[int]
     FIX_SCALE_FIELD_NUMBER: ClassVar[int]
     across_spatial: bool
     @property
     def scale_filler(self) -> FillerParameter: ...
     channel_shared: bool
     eps: float
-    normalize_type: str
-    fix_gradient: bool
-    bp_norm: bool
     fix_scale: bool
     def __init__(
         self,
@@ -6818,10 +6809,58 @@ class NormalizeParameter(Message):
         scale_filler: FillerParameter | Mapping[str, Any] | None = ...,
         channel_shared: bool | None = ...,
         eps: float | None = ...,
+        fix_scale: bool | None = ...,
+    ) -> None: ...
+
+class NormFaceNoiseParameter(Message):
+    GAUSSIAN_STD_FIELD_NUMBER: ClassVar[int]
+    UNIFORM_RANGE_FIELD_NUMBER: ClassVar[int]
+    BIAS_FIELD_NUMBER: ClassVar[int]
+    gaussian_std: float
+    uniform_range: float
+    bias: float
+    def __init__(
+        self,
+        *,
+        gaussian_std: float | None = ...,
+        uniform_range: float | None = ...,
+        bias: float | None = ...,
+    ) -> None: ...
+
+class NormFaceNormalizeParameter(Message):
+    NORMALIZE_TYPE_FIELD_NUMBER: ClassVar[int]
+    FIX_GRADIENT_FIELD_NUMBER: ClassVar[int]
+    BP_NORM_FIELD_NUMBER: ClassVar[int]
+    normalize_type: str
+    fix_gradient: bool
+    bp_norm: bool
+    def __init__(
+        self,
+        *,
         normalize_type: str | None = ...,
         fix_gradient: bool | None = ...,
         bp_norm: bool | None = ...,
-        fix_scale: bool | None = ...,
+    ) -> None: ...
+
+class NormFaceResizeParameter(Message):
+    HEIGHT_FIELD_NUMBER: ClassVar[int]
+    WIDTH_FIELD_NUMBER: ClassVar[int]
+    IS_PYRAMID_TEST_FIELD_NUMBER: ClassVar[int]
+    OUT_HEIGHT_SCALE_FIELD_NUMBER: ClassVar[int]
+    OUT_WIDTH_SCALE_FIELD_NUMBER: ClassVar[int]
+    height: int
+    width: int
+    is_pyramid_test: bool
+    out_height_scale: float
+    out_width_scale: float
+    def __init__(
+        self,
+        *,
+        height: int | None = ...,
+        width: int | None = ...,
+        is_pyramid_test: bool | None = ...,
+        out_height_scale: float | None = ...,
+        out_width_scale: float | None = ...,
     ) -> None: ...
 
 class OneHotParameter(Message):
@@ -7397,9 +7436,6 @@ class ResizeParameter(Message):
     INTERP_MODE_FIELD_NUMBER: ClassVar[int]
     HEIGHT_SCALE_FIELD_NUMBER: ClassVar[int]
     WIDTH_SCALE_FIELD_NUMBER: ClassVar[int]
-    IS_PYRAMID_TEST_FIELD_NUMBER: ClassVar[int]
-    OUT_HEIGHT_SCALE_FIELD_NUMBER: ClassVar[int]
-    OUT_WIDTH_SCALE_FIELD_NUMBER: ClassVar[int]
     CENTER_OBJECT_FIELD_NUMBER: ClassVar[int]
     MAX_ANGLE_FIELD_NUMBER: ClassVar[int]
     prob: float
@@ -7411,9 +7447,6 @@ class ResizeParameter(Message):
     interp_mode: RepeatedScalarFieldContainer[int]
     height_scale: int
     width_scale: int
-    is_pyramid_test: bool
-    out_height_scale: float
-    out_width_scale: float
     center_object: bool
     max_angle: float
     def __init__(
@@ -7428,9 +7461,6 @@ class ResizeParameter(Message):
         interp_mode: Iterable[int | str] | None = ...,
         height_scale: int | None = ...,
         width_scale: int | None = ...,
-        is_pyramid_test: bool | None = ...,
-        out_height_scale: float | None = ...,
-        out_width_scale: float | None = ...,
         center_object: bool | None = ...,
         max_angle: float | None = ...,
     ) -> None: ...
@@ -7757,12 +7787,10 @@ class SeLuDropoutParameter(Message):
 class SeLuParameter(Message):
     LAMBDA_FIELD_NUMBER: ClassVar[int]
     ALPHA_FIELD_NUMBER: ClassVar[int]
-    lambda: float
     alpha: float
     def __init__(
         self,
         *,
-        lambda: float | None = ...,
         alpha: float | None = ...,
     ) -> None: ...
 
@@ -8751,7 +8779,7 @@ class V1LayerParameter(Message):
     @property
     def sub_region_param(self) -> SubRegionParameter: ...
     @property
-    def noise_param(self) -> NoiseParameter: ...
+    def noise_param(self) -> NormFaceNoiseParameter: ...
     @property
     def relu6_param(self) -> ReLUParameter: ...
     @property
@@ -8853,7 +8881,7 @@ class V1LayerParameter(Message):
         roi_pooling_param: ROIPoolingParameter | Mapping[str, Any] | None = ...,
         eltwise_affine_param: EltwiseAffineParameter | Mapping[str, Any] | None = ...,
         sub_region_param: SubRegionParameter | Mapping[str, Any] | None = ...,
-        noise_param: NoiseParameter | Mapping[str, Any] | None = ...,
+        noise_param: NormFaceNoiseParameter | Mapping[str, Any] | None = ...,
         relu6_param: ReLUParameter | Mapping[str, Any] | None = ...,
         binary_accuracy_param: BinaryAccuracyParameter | Mapping[str, Any] | None = ...,
         eltwise_accuracy_param: EltwiseAccuracyParameter | Mapping[str, Any] | None = ...,

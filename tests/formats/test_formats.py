@@ -70,7 +70,7 @@ def test_v1_types_have_todays_names():
     upgraded = caffemodel.read(GOLDEN / "v1_upgraded.caffemodel").layers
     assert [(layer.name, layer.type) for layer in ours] == [(layer.name, layer.type) for layer in upgraded]
     for name, number in caffe_pb2.V1LayerParameter.LayerType.items():
-        if number:
+        if 0 < number < 1001:  # not the forks', whose numbers clash
             plain = name.replace("_", "").lower().replace("softmaxloss", "softmaxwithloss")
             assert caffemodel._V1_TYPES[number].lower() == plain
 
