@@ -6,5 +6,8 @@ from solver_cli.layers import inner_product as inner_product
 from solver_cli.layers import loss as loss
 from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization
+from solver_cli.layers import ohem as ohem
 from solver_cli.layers import pooling as pooling
 from solver_cli.layers import recurrent as recurrent
+from solver_cli.layers import roi as roi
+from solver_cli.layers import smooth as smooth

@@ -106,9 +106,6 @@ NOT_YET: Rows = {
         ),
         "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
     },
-    "MS-CNN": {
-        "ROIPoolingParameter": "pad_ratio",
-    },
     "MobileNet-YOLO": {
         "AnnotatedDataParameter": (
             "yolo_data_type yolo_data_jitter train_diffcult single_class seg_scales seg_resize_width seg_resize_height "
@@ -147,7 +144,6 @@ NOT_YET: Rows = {
             "max_random_shift face_mirror face_point_num balance_class balance_by label_cut_start label_cut_end"
         ),
         "InnerProductParameter": "normalize",
-        "LayerParameter": "smoothl1_param",
         "MemoryDataParameter": "transpose",
         "ParameterParameter": "blob_filler",
         "PoolingParameter": "blobs_lr blobs_a_min",
@@ -169,9 +165,6 @@ NOT_YET: Rows = {
         "UnpoolingParameter": (
             "out_pad out_pad_h out_pad_w out_kernel_size out_kernel_h out_kernel_w out_stride out_stride_h out_stride_w"
         ),
-    },
-    "R-CNN": {
-        "DropoutParameter": "scale_train",
     },
     "R-FCN": {
         "LossParameter": "pre_fixed_normalizer",
@@ -246,7 +239,8 @@ NOT_YET_VALUES: Rows = {
 }
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
-KNOWN_TO: dict[str, set[str]] = {}
+_OHEM = {"SmoothL1LossOHEM", "SmoothL1Loss/rfcn", "SoftmaxWithLossOHEM", "SoftmaxWithLoss/rfcn"}
+KNOWN_TO: dict[str, set[str]] = {"LossParameter.normalization": _OHEM, "LossParameter.pre_fixed_normalizer": _OHEM}
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
 
