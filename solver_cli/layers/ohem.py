@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import BoxAnnotatorOHEMParameter, FocalLossParameter, LossParameter, SoftmaxParameter
+from solver_cli.caffe_pb2 import LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
 from solver_cli.layers.loss import BOUND, NO_LABEL, _guarded, _held, _ignored, _labels, _Mean, _poisoned, _same_batch
 from solver_cli.registry import layer
 
-TRAITS = {
+TRAITS: dict[str, Any] = {
     "bottoms": 2,
     "loss": True,
     "no_gradient": (1,),
@@ -41,7 +41,7 @@ class SoftmaxWithLossOHEM(nn.Module):
         scores, target, valid, wrong = _read(x, labels, self.axis, self.mean)
         unknown = NO_LABEL if self.mean.ignored is None else self.mean.ignored
         losses = _held(F.cross_entropy(scores, target, ignore_index=unknown, reduction="none"), high=BOUND)
-        loss = _poisoned(self.mean(losses.sum(), *target.shape, valid), wrong)
+        loss = _poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
         tops = (loss, x.detach().softmax(self.axis), losses.detach().reshape(labels.shape))
         return loss if self.num_tops == 1 else tops[: self.num_tops]
 

@@ -57,7 +57,7 @@ def _within(begin: Tensor, end: Tensor, size: int) -> Cells:
 
 @layer("ROIPooling", bottoms=2)
 class ROIPooling(nn.Module):
-    """top = the greatest value of each of pooled_h x pooled_w cells of each roi: (R, C, pooled_h, pooled_w); 0 if it is empty
+    """top = the greatest value of each of pooled_h x pooled_w cells of each roi, 0 of none: (R, C, pooled_h, pooled_w)
 
     Corners are scaled, then rounded; cells overlap where a roi has fewer places than cells. Bottoms (N, C, H, W), (R, 5).
     """
@@ -86,7 +86,8 @@ def _pooled_size(param: ROIPoolingParameter) -> Size:
     """pooled_h x pooled_w, or Intel's pooled_size."""
     if len(param.pooled_size) > 2:
         raise ConfigError(
-            f"{len(param.pooled_size)} pooled_size: give one, or two for height and width", field="roi_pooling_param.pooled_size"
+            f"{len(param.pooled_size)} pooled_size: give one, or two for height and width",
+            field="roi_pooling_param.pooled_size",
         )
     size = (param.pooled_size[0], param.pooled_size[-1]) if param.pooled_size else (param.pooled_h, param.pooled_w)
     for name, n in zip(("pooled_h", "pooled_w"), size, strict=True):
@@ -153,10 +154,10 @@ def _least(ranks: Tensor, pictures: Tensor, rows: Cells, columns: Cells) -> Tens
     """The least rank in each cell (R rows columns, C) of ranks (N, H, W, C)."""
     levels = _levels(rows, ranks.shape[1]), _levels(columns, ranks.shape[2])
     blocks = [_block(*cells, n) for cells, n in zip((rows, columns), levels, strict=True)]
-    corners = [_corner(ranks.shape, levels[1], pictures, *blocks, i, j) for i in (0, 1) for j in (0, 1)]
+    corners = [_corner(ranks.shape, levels[1], pictures, blocks, i, j) for i in (0, 1) for j in (0, 1)]
     at_once = max(1, TABLE // (levels[0] * levels[1] * ranks[..., 0].numel() * ranks.element_size()))
     pieces = []
-    for piece in ranks.split(at_once, 3):
+    for piece in torch.split(ranks, at_once, 3):
         table = _table(piece, *levels)
         first, *rest = (table.index_select(0, corner) for corner in corners)
         for other in rest:
@@ -182,18 +183,19 @@ def _block(begin: Tensor, end: Tensor, levels: int) -> tuple[Tensor, Tensor, Ten
 
 
 def _corner(
-    shape: Sequence[int], levels: int, pictures: Tensor, rows: Sequence[Tensor], columns: Sequence[Tensor], i: int, j: int
+    shape: Sequence[int], levels: int, pictures: Tensor, blocks: Sequence[Sequence[Tensor]], i: int, j: int
 ) -> Tensor:
     """Rows of the table: block i along the height and j along the width of each cell."""
     images, height, width, _ = shape
+    rows, columns = blocks
     level = rows[0][:, :, None] * levels + columns[0][:, None, :]
-    row, column = (blocks[1 + k].clamp(max=n - 1) for blocks, k, n in ((rows, i, height), (columns, j, width)))
+    row, column = (axis[1 + k].clamp(max=n - 1) for axis, k, n in ((rows, i, height), (columns, j, width)))
     at = (level * images + pictures[:, None, None]) * height + row[:, :, None]
     return (at * width + column[:, None, :]).flatten()
 
 
 def _table(ranks: Tensor, vertical: int, horizontal: int) -> Tensor:
-    """The least rank of the block of 2^i x 2^j places from each place on, by i and j; nothing where a block leaves the map."""
+    """The least rank of the block of 2^i x 2^j places from each place on, by i and j; nothing where it leaves the map."""
     table = ranks.new_empty(vertical, horizontal, *ranks.shape)
     table[0, 0] = ranks
     for j in range(1, horizontal):
