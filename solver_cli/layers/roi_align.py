@@ -45,7 +45,8 @@ class ROIAlign(nn.Module):
         rows = (rows[:, :, None] * of_picture[:, None, :, None]).flatten(2)  # (R, pooled_h, N H)
         lines = x.permute(0, 2, 1, 3).reshape(n * h, c * w)
         step = max(1, PIECE // max(1, self.size[0] * c * w))
-        return torch.cat([_pooled(lines, *pair, c) for pair in zip(torch.split(rows, step), torch.split(columns, step), strict=True)])
+        pieces = zip(torch.split(rows, step), torch.split(columns, step), strict=True)
+        return torch.cat([_pooled(lines, *piece, c) for piece in pieces])
 
     def _weights(self, start: Tensor, end: Tensor, n: int, size: int) -> Tensor:
         """What each place along an axis counts for in each of n cells of R rois: (R, n, size)."""
