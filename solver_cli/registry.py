@@ -10,11 +10,8 @@ A function takes its bottoms and, as keyword-only arguments, the fields of its m
 (message, bottom shapes) and called with its bottoms. Both may ask, keyword-only, for `num_tops` or for another message of
 the layer by its field's name (`loss_param`).
 
-What the rest of the house needs to know of a type, beside its numbers, it says there too, by traits (see LayerType):
-
-    @layer("Power", apart=True, half=lambda param, bottoms: param.power_param.power == 1)
-
-Nothing else names a layer type, so a new one is written in one place.
+What the net, the passes and the commands need to know of a type is said there too, by traits (see LayerType), such as
+`@layer("Power", apart=True)`: they name no type, so a new one is one place.
 
 An installed package adds types through the entry point group `solver_cli.layers`, each entry naming a module that registers
 some. It is imported when a type is asked for that is not there, as Python is, which lies above the net (see `pycaffe`).

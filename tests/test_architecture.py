@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import solver_cli
+from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
+from solver_cli.registry import layer_types
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
@@ -89,3 +91,13 @@ def test_nothing_runs_distributed() -> None:
 def test_files_are_short() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items() if name not in GENERATED}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+
+
+@pytest.mark.parametrize("name", [name for name in HOUSE if name.split("/")[0] in ("net", "passes", "commands")])
+def test_no_layer_type_is_named_above_the_layers(name: str) -> None:
+    """What one needs to know of a type is said where it is registered (Split and Input are the net's own)."""
+    types = layer_types()
+    texts = {node.value for node in ast.walk(ast.parse(FILES[name].read_text())) if isinstance(node, ast.Constant)}
+    assert not texts & (set(types) - {"Split", "Input"}), "give LayerType a trait for what is asked here"
+    families = {kind.build.__module__ for kind in types.values() if place(kind.build.__module__) == "layers"}
+    assert not {full for full in imported(name) if full.rpartition(".")[0] in families}, "a family's class or function"
