@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import solver_cli
+from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
+from solver_cli.registry import layer_types
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
@@ -91,6 +93,7 @@ def test_files_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
+<<<<<<< HEAD
 def test_the_page_names_what_there_is() -> None:
     """docs/architecture.md: every wing, and no file that has gone."""
     root = PACKAGE.parent
@@ -99,3 +102,13 @@ def test_the_page_names_what_there_is() -> None:
     missing = {path for path in named if not any((base / path).exists() for base in (root, PACKAGE))}
     assert missing == set()
     assert all(f" {wing}/" in page for wing in WINGS)
+=======
+@pytest.mark.parametrize("name", [name for name in HOUSE if name.split("/")[0] in ("net", "passes", "commands")])
+def test_no_layer_type_is_named_above_the_layers(name: str) -> None:
+    """What one needs to know of a type is said where it is registered (Split and Input are the net's own)."""
+    types = layer_types()
+    texts = {node.value for node in ast.walk(ast.parse(FILES[name].read_text())) if isinstance(node, ast.Constant)}
+    assert not texts & (set(types) - {"Split", "Input"}), "give LayerType a trait for what is asked here"
+    families = {kind.build.__module__ for kind in types.values() if place(kind.build.__module__) == "layers"}
+    assert not {full for full in imported(name) if full.rpartition(".")[0] in families}, "a family's class or function"
+>>>>>>> 1f9f26efd5f384d01d4f53271674d0e33f22eaae
