@@ -93,7 +93,6 @@ def test_files_are_short() -> None:
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
-<<<<<<< HEAD
 def test_the_page_names_what_there_is() -> None:
     """docs/architecture.md: every wing, and no file that has gone."""
     root = PACKAGE.parent
@@ -102,7 +101,8 @@ def test_the_page_names_what_there_is() -> None:
     missing = {path for path in named if not any((base / path).exists() for base in (root, PACKAGE))}
     assert missing == set()
     assert all(f" {wing}/" in page for wing in WINGS)
-=======
+
+
 @pytest.mark.parametrize("name", [name for name in HOUSE if name.split("/")[0] in ("net", "passes", "commands")])
 def test_no_layer_type_is_named_above_the_layers(name: str) -> None:
     """What one needs to know of a type is said where it is registered (Split and Input are the net's own)."""
@@ -111,4 +111,3 @@ def test_no_layer_type_is_named_above_the_layers(name: str) -> None:
     assert not texts & (set(types) - {"Split", "Input"}), "give LayerType a trait for what is asked here"
     families = {kind.build.__module__ for kind in types.values() if place(kind.build.__module__) == "layers"}
     assert not {full for full in imported(name) if full.rpartition(".")[0] in families}, "a family's class or function"
->>>>>>> 1f9f26efd5f384d01d4f53271674d0e33f22eaae
