@@ -164,6 +164,7 @@ def test_doubts(text: str, expected: str, caplog: pytest.LogCaptureFixture) -> N
         (["TanH", "ReLU c"], ""),
         (["BNLL"], "layer 'l0' (BNLL) works in place, and Caffe's backward pass reads what is overwritten: its gradient goes"),
         (["Power"], "layer 'l0' (Power) works in place, and Caffe's"),
+        (["Eltwise"], "layer 'l0' (Eltwise) works in place: Caffe's sum loses its bottom 0 then, the one here does"),
         (["ELU", "ReLU", "Softmax", "ReLU"], "layer 'l1' (ReLU) overwrites ... (ELU)...docs/differences.md (3 layers of this net"),
     ],
 )  # fmt: skip
@@ -171,7 +172,8 @@ def test_gradients_from_overwritten_blobs(layers: list[str], expected: str, capl
     top, text = "ip", ""
     for index, layer in enumerate(layers):
         kind, _, fresh = layer.partition(" ")
-        text += f'layer {{ name: "l{index}" type: "{kind}" bottom: "{top}" top: "{fresh or top}" }}\n'
+        more = 'bottom: "y"' if kind == "Eltwise" else ""
+        text += f'layer {{ name: "l{index}" type: "{kind}" bottom: "{top}" {more} top: "{fresh or top}" }}\n'
         top = fresh or top
     Path("net.prototxt").write_text(changed(NET, ('layer { name: "loss"', f'{text}layer {{ name: "loss"'), ('bottom: "ip" bottom', f'bottom: "{top}" bottom')))
     with caplog.at_level(logging.WARNING):
