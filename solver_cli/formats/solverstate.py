@@ -44,6 +44,16 @@ class State:
         return crc
 
 
+def check_there(path: str | os.PathLike[str]) -> None:
+    """Raise SnapshotError unless `path` can be read and begins as a solver state does."""
+    buffer = identify.map_file(path)
+    found = identify.kind(buffer)
+    if found == identify.HDF5:
+        with hdf5.reading(path) as file:
+            found = identify.kind_hdf5(file)
+    identify.expect(identify.STATE, found, path)
+
+
 def read(path: str | os.PathLike[str]) -> State:
     """The state in a binary or HDF5 file; what it does not know it passes over, as Caffe does.
 

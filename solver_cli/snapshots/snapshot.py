@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
 
@@ -18,7 +17,7 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, runstate, solverstate
-from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.atomic import atomic_write, check_place
 from solver_cli.formats.caffemodel import LayerWeights
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Learned, Node, shape_string
@@ -47,15 +46,25 @@ class Names:
         """The two files of the snapshot with the best test output."""
         return f"{self.prefix}_best.caffemodel" + ".h5" * self.hdf5, f"{self.prefix}_best.solverstate" + ".h5" * self.hdf5
 
-    def check_writable(self) -> None:
-        """Raise ConfigError unless the folder is there and can be written."""
-        folder = Path(self.prefix).parent
-        if not folder.is_dir():
-            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' does not exist; create it"
-            raise ConfigError(message, field="snapshot_prefix")
-        if not os.access(folder, os.W_OK):
-            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' is not writable"
-            raise ConfigError(message, field="snapshot_prefix")
+    def check_writable(self, last: int = 0) -> None:
+        """Raise ConfigError unless files of these names, up to iteration `last`, can be written: it is tried."""
+        if found := self._refusal(max(last, 0)):
+            raise ConfigError(f"cannot write snapshots to '{self.prefix}': {found}", field="snapshot_prefix")
+
+    def _refusal(self, last: int) -> str:
+        folder = os.path.dirname(self.prefix) or "."  # noqa: PTH120 - Path takes 'a/' for 'a'
+        if os.path.isdir(folder):  # noqa: PTH112 - no error for names that no system takes
+            if not os.access(folder, os.W_OK | os.X_OK):
+                return f"the folder '{folder}' is not writable"
+        elif os.path.exists(folder):  # noqa: PTH110
+            return f"'{folder}' is a file, not a folder"
+        elif "\0" not in folder:
+            return f"the folder '{folder}' does not exist; create it"
+        try:
+            check_place(self.state(last))
+        except SnapshotError as error:
+            return error.message.removeprefix("cannot be written: ")
+        return ""
 
 
 # -- weights --------------------------------------------------------------------------------------------------------

@@ -84,8 +84,8 @@ class Solver:
         check(self.spec)
         self.snapshots = snapshot.Checkpoints(self.param, keep)
         with self.spec.placing():
-            if self.param.snapshot or self.param.snapshot_after_train:
-                self.snapshots.names.check_writable()
+            if self.param.snapshot or self.param.snapshot_after_train or keep_best:
+                self.snapshots.names.check_writable(self.param.max_iter)
             self.schedule = Schedule(self.param, grow_batch)
         self.python_layers = python_layers
         splitting = splitting or Splitting()

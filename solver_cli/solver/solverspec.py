@@ -53,13 +53,18 @@ def read_solver(path: str) -> SolverSpec:
     except ConfigError as error:
         error.where = error.where or place.where(path, error.field)
         raise
+    fill_in_prefix(param, path)
+    return SolverSpec(param, path, place)
+
+
+def fill_in_prefix(param: SolverParameter, path: str) -> None:
+    """Name the snapshots after the solver file `path` where no snapshot_prefix does, or only a folder, as Caffe does."""
     if not param.HasField("snapshot_prefix"):
         param.snapshot_prefix = str(Path(path).with_suffix(""))
         log.info("upgrade_proto.cpp:1119", f"snapshot_prefix was not specified and is set to {param.snapshot_prefix}")
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
         log.info("upgrade_proto.cpp:1124", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
-    return SolverSpec(param, path, place)
 
 
 def check(spec: SolverSpec) -> None:

@@ -377,7 +377,7 @@ def test_an_error_of_any_kind_is_not_lost() -> None:
 
 
 def test_the_process_does_not_end_before_the_last_is_written(folder: Path) -> None:
-    script = "import time; from pathlib import Path; from solver_cli import archive\n"
+    script = "import time; from pathlib import Path; from solver_cli.snapshots import archive\n"
     script += "archive.Writer().submit(lambda: (time.sleep(0.5), Path('late').touch()), '')"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
     assert Path("late").exists()
