@@ -102,6 +102,9 @@ def _checked(state: State, checksum: int) -> State:
     """The state, unless it is one of ours (it has a checksum, else -1, and tells of the run) and damaged."""
     if checksum != state.checksum() and (checksum != -1 or state.run):
         raise Malformed("its checksum does not fit its content")
+    for name, value in (("iteration", state.iter), ("current_step", state.current_step)):
+        if not 0 <= value < 2**31:
+            raise Malformed(f"its {name} is {value}")
     return state
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -34,12 +35,20 @@ def fixed(param: SolverParameter, iteration: int, step: int) -> float:
 
 def stepped(param: SolverParameter, iteration: int, step: int) -> float:
     """base_lr * gamma ^ step; the power in double precision"""
-    return param.base_lr * param.gamma**step
+    return param.base_lr * _power(param.gamma, step)
 
 
 def exp(param: SolverParameter, iteration: int, step: int) -> float:
     """base_lr * gamma ^ iteration; the power in double precision"""
-    return param.base_lr * param.gamma**iteration
+    return param.base_lr * _power(param.gamma, iteration)
+
+
+def _power(base: float, exponent: int) -> float:
+    """base ^ exponent, infinite beyond all numbers."""
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return math.inf
 
 
 def inv(param: SolverParameter, iteration: int, step: int) -> float:

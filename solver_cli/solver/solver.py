@@ -26,7 +26,7 @@ from solver_cli.passes.fit import Fit, Splitting
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.passes import Passes
 from solver_cli.passes.precision import Precision
-from solver_cli.snapshots import snapshot
+from solver_cli.snapshots import resume, snapshot
 from solver_cli.solver import doubts
 from solver_cli.solver.display import Best, Pace, SmoothedLoss, log_outputs, log_unshared
 from solver_cli.solver.schedule import Schedule
@@ -82,7 +82,7 @@ class Solver:
         self.device = torch.device(device) if device is not None else default_device(self.param)
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
         check(self.spec)
-        self.snapshots = snapshot.Checkpoints(self.param, keep)
+        self.snapshots = snapshot.Checkpoints(self.param, keep, self.spec.file)
         with self.spec.placing():
             if self.param.snapshot or self.param.snapshot_after_train or keep_best:
                 self.snapshots.names.check_writable(self.param.max_iter)
@@ -93,6 +93,8 @@ class Solver:
         self.test_nets = self._build_tests()
         several = self.param.iter_size > 1 or self.schedule.cap is not None
         doubts.warn(self.spec, self.net, self.test_nets, several and not splitting.window)
+        with self.spec.placing():
+            self.snapshots.check_layers(self.net)
         for net in self.test_nets:
             net.share_with(self.net)
         log_forgetful(self.net)
@@ -416,7 +418,7 @@ class Solver:
         """Go on from the state `path`, exactly if it is one of ours; as Caffe does if it is Caffe's: history, weights and
         iteration, with the data from their beginning. Raises SnapshotError, DataError."""
         self.snapshots.copied()
-        state, weights = snapshot.load_state(path, self.history, self.param.type)
+        state, weights = resume.load_state(path, self.update)
         if weights:
             snapshot.load_weights(self.net, weights)
         log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
