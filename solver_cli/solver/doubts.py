@@ -108,15 +108,18 @@ def _idle(node: Node) -> list[str]:
 
 
 def _of_names(net: Net) -> Iterator[tuple[Where, str]]:
-    """Layers with weights and one name: weights files and test nets tell them apart by nothing else."""
-    seen: set[str] = set()
+    """Layers of one name: weights files and test nets tell them apart by nothing else."""
+    first: dict[str, Node] = {}
     for node in net.nodes:
-        if node.learned and node.name in seen:
-            yield (
-                node.spec.where("name"),
-                f"another layer is called '{node.name}' too: weights are found by name, so rename one",
-            )
-        seen.add(node.name)
+        other, meant = first.setdefault(node.name, node), net.by_name[node.name]
+        if other is node or not meant.learned:
+            continue
+        twice = node.learned and meant is not node
+        effect = "weights are found by name" if twice else "Caffe cannot read the weights of such nets"
+        yield (
+            node.spec.where("name"),
+            f"another layer is called '{node.name}' too ({other.spec.where('name')}): {effect}, so rename one",
+        )
 
 
 def _of_overwritten(net: Net) -> Iterator[tuple[Where, str]]:

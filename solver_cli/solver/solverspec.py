@@ -52,6 +52,12 @@ def read_solver(path: str) -> SolverSpec:
     except ConfigError as error:
         error.where = error.where or place.where(path, error.field)
         raise
+    fill_in_prefix(param, path)
+    return SolverSpec(param, path, place)
+
+
+def fill_in_prefix(param: SolverParameter, path: str) -> None:
+    """Name the snapshots after the solver file `path` where no snapshot_prefix does, or only a folder, as Caffe does."""
     if not param.HasField("snapshot_prefix"):
         what = "the solver file's name, which snapshots would have (say snapshot_prefix in it),"
         param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), what)
@@ -59,7 +65,6 @@ def read_solver(path: str) -> SolverSpec:
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
         log.info("upgrade_proto.cpp:1124", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
-    return SolverSpec(param, path, place)
 
 
 def check(spec: SolverSpec) -> None:

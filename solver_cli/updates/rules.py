@@ -6,7 +6,7 @@ g: gradient after clipping, division by iter_size and decay; r: rate times lr_mu
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -20,20 +20,24 @@ Step = Callable[[Tensors, list[Tensors], float, SolverParameter, int], Tensors]
 
 @dataclass(frozen=True)
 class Rule:
-    """A solver type: its step, and how many history blobs it keeps for each weight (which fixes the .solverstate)."""
+    """A solver type: its step, and how many history blobs it keeps for each weight (which fixes the .solverstate).
+
+    `squares`: the slots that hold sums of squares, which are never negative.
+    """
 
     step: Step
     slots: int
+    squares: frozenset[int] = frozenset()
 
 
 RULES: dict[str, Rule] = {}
 
 
-def rule(name: str, *, slots: int) -> Callable[[Step], Step]:
+def rule(name: str, *, slots: int, squares: Iterable[int] = ()) -> Callable[[Step], Step]:
     """Register the update rule of the solver type `name`."""
 
     def register(step: Step) -> Step:
-        RULES[name] = Rule(step, slots)
+        RULES[name] = Rule(step, slots, frozenset(squares))
         return step
 
     return register
@@ -59,7 +63,7 @@ def nesterov(g: Tensors, history: list[Tensors], rate: float, param: SolverParam
     return list(step)
 
 
-@rule("AdaGrad", slots=1)
+@rule("AdaGrad", slots=1, squares=[0])
 def adagrad(g: Tensors, history: list[Tensors], rate: float, param: SolverParameter, iteration: int) -> Tensors:
     """h <- h + g g;  step = r g / (sqrt(h) + delta)"""
     (h,) = history
@@ -67,7 +71,7 @@ def adagrad(g: Tensors, history: list[Tensors], rate: float, param: SolverParame
     return _scaled_by_root(g, h, rate, param.delta)
 
 
-@rule("RMSProp", slots=1)
+@rule("RMSProp", slots=1, squares=[0])
 def rmsprop(g: Tensors, history: list[Tensors], rate: float, param: SolverParameter, iteration: int) -> Tensors:
     """h <- d h + (1 - d) g g with d = rms_decay;  step = r g / (sqrt(h) + delta)"""
     (h,) = history
@@ -75,7 +79,7 @@ def rmsprop(g: Tensors, history: list[Tensors], rate: float, param: SolverParame
     return _scaled_by_root(g, h, rate, param.delta)
 
 
-@rule("AdaDelta", slots=2)
+@rule("AdaDelta", slots=2, squares=[0, 1])
 def adadelta(g: Tensors, history: list[Tensors], rate: float, param: SolverParameter, iteration: int) -> Tensors:
     """h <- m h + (1 - m) g g;  u = g sqrt((h2 + delta) / (h + delta));  h2 <- m h2 + (1 - m) u u;  step = r u.
     m is the field momentum; h2 takes u without the rate."""
@@ -90,7 +94,7 @@ def adadelta(g: Tensors, history: list[Tensors], rate: float, param: SolverParam
     return list(u)
 
 
-@rule("Adam", slots=2)
+@rule("Adam", slots=2, squares=[1])
 def adam(g: Tensors, history: list[Tensors], rate: float, param: SolverParameter, iteration: int) -> Tensors:
     """h <- m h + (1 - m) g;  v <- b v + (1 - b) g g;  step = r sqrt(1 - b^t) / (1 - m^t) h / (sqrt(v) + delta)
     with m = momentum, b = momentum2, t = iteration + 1.  delta is added to the uncorrected root."""

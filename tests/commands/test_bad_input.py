@@ -458,7 +458,7 @@ def test_weights_with_another_number_of_blobs(folder: Path, snapshots: Path) -> 
 def test_history_of_another_solver(folder: Path, snapshots: Path) -> None:
     state = f"{snapshots}/snap_iter_2.solverstate"
     write(folder, solver=changed(SOLVER, ("max_iter", 'type: "Adam"\nmax_iter')))
-    check(f"{state}: the history has 4 blobs, Adam on this net needs 8: it is of another solver type", "--snapshot", state)
+    check(f"{state}: its history is one of SGD (solver.prototxt), not of Adam: resume with --set type=SGD", "--snapshot", state)
     write(folder, changed(NET, ("num_output: 5", "num_output: 6")))
     check(f"{state}: history blob 2 has the shape 5 144 (720), the net's is 6 144 (864)", "--snapshot", state)
 
