@@ -205,7 +205,7 @@ def test_nan_before_any_update_is_no_fault_of_the_rate() -> None:
 def test_names_that_are_not_utf8(folder: Path) -> None:
     name = "caf\udce9.prototxt"
     (folder / name).write_text(SOLVER.replace('snapshot_prefix: "snap"\n', ""))
-    with pytest.raises(ConfigError, match="snapshot_prefix in it.*is not in UTF-8"):
+    with pytest.raises(Error, match=r"snapshot_prefix in it.*is not in UTF-8"):
         read_solver(name)
     for args in ([name], ["solver.prototxt", "--set", "snapshot_prefix=caf\udce9"]):
         ended = call(train, *args)
