@@ -125,17 +125,10 @@ class Planner:
         param.CopyFrom(spec.param)
         if not param.HasField("phase"):
             param.phase = self.phase
-<<<<<<< HEAD
         kind = lookup(spec.kind or param.type)
-        if kind.name == "Python" and not self.python_layers:
-            module = f"{param.python_param.module}.{param.python_param.layer}"
-            raise ConfigError(f"is code ({module}), and Python layers are refused (--no-python-layers)", field="type")
-=======
-        kind = lookup(param.type)
         if kind.user_code and not self.python_layers:
             code = kind.user_code(param)
             raise ConfigError(f"is code ({code}), and Python layers are refused (--no-python-layers)", field="type")
->>>>>>> ca309d946731a0ea051974fb3d2167eeac1452c5
         if param.propagate_down and len(param.propagate_down) != len(param.bottom):
             raise ConfigError(
                 f"propagate_down is given {len(param.propagate_down)} times for {len(param.bottom)} bottoms: "

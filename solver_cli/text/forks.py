@@ -298,7 +298,7 @@ def means_something(kind: str, message: str, field: str) -> bool:
 
 def values(field: FieldDescriptor) -> list[str]:
     """The names of an enum field's values, without those of forks that are refused or only choose an engine."""
-    assert field.enum_type is not None
+    assert field.enum_type is not None and field.containing_type is not None
     owner = f"{field.containing_type.name}.{field.name}"
     engine = field.enum_type.name == "Engine"
     return [
