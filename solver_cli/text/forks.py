@@ -188,6 +188,13 @@ NOT_YET: Rows = {
         "DataParameter": "num_label",
         "DetectionOutputParameter": "side classes num_box coords nms_threshold biases label_map_file",
         "RegionLossParameter": "num_label",
+        "RegionParameter": "num biases",
+    },
+    "caffe-pro": {
+        "ConvolutionParameter": "filterwise_ratio",
+        "FilterParamter": "axis num_output",
+        "ImageDataParameter": "new_dim bicubic",
+        "TransposeParameter": "n c h w",
     },
     "chuanqi305": {
         "ConvolutionParameter": "tf_pad",
@@ -219,6 +226,14 @@ NOT_YET: Rows = {
     },
     "py-RFCN-priv": {
         "InterpParameter": "use_blob_size",
+    },
+    "warp-ctc": {
+        "ContinuationIndicatorParameter": "batch_size",
+        "CtcLossParameter": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t",
+        "DataParameter": "task_class_num",
+        "ImageDataParameter": "task_class_num regression",
+        "MemoryDataParameter": "label_size",
+        "TransformationParameter": "add_noise noise_ratio",
     },
     "yjxiong": {
         "ConvolutionParameter": "dilation_h dilation_w",
