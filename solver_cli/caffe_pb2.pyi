@@ -1178,7 +1178,7 @@ class LayerParameter(Message):
     @property
     def yolov3_detection_output_param(self) -> Yolov3DetectionOutputParameter: ...
     @property
-    def relu6_param(self) -> ReLUParameter: ...
+    def relu6_param(self) -> ReLU6Parameter: ...
     @property
     def region_param(self) -> RegionParameter: ...
     @property
@@ -1474,7 +1474,7 @@ class LayerParameter(Message):
         segmentation_evaluate_param: SegmentationEvaluateParameter | Mapping[str, Any] | None = ...,
         yolo_detection_output_param: YoloDetectionOutputParameter | Mapping[str, Any] | None = ...,
         yolov3_detection_output_param: Yolov3DetectionOutputParameter | Mapping[str, Any] | None = ...,
-        relu6_param: ReLUParameter | Mapping[str, Any] | None = ...,
+        relu6_param: ReLU6Parameter | Mapping[str, Any] | None = ...,
         region_param: RegionParameter | Mapping[str, Any] | None = ...,
         lstm_param: LSTMParameter | Mapping[str, Any] | None = ...,
         deformable_convolution_param: DeformableConvolutionParameter | Mapping[str, Any] | None = ...,
@@ -7508,6 +7508,25 @@ class RegionParameter(Message):
         biases: Iterable[float] | None = ...,
     ) -> None: ...
 
+class ReLU6Parameter(Message):
+    class Engine(int, metaclass=EnumTypeWrapper):
+        DEFAULT: ClassVar[int]
+        CAFFE: ClassVar[int]
+        CUDNN: ClassVar[int]
+    DEFAULT: ClassVar[int]
+    CAFFE: ClassVar[int]
+    CUDNN: ClassVar[int]
+    ENGINE_FIELD_NUMBER: ClassVar[int]
+    NEGATIVE_SLOPE_FIELD_NUMBER: ClassVar[int]
+    engine: int
+    negative_slope: float
+    def __init__(
+        self,
+        *,
+        engine: int | str | None = ...,
+        negative_slope: float | None = ...,
+    ) -> None: ...
+
 class ReLUXParameter(Message):
     NEGATIVE_SLOPE_FIELD_NUMBER: ClassVar[int]
     MAXIMAL_VALUE_FIELD_NUMBER: ClassVar[int]
@@ -8972,7 +8991,7 @@ class V1LayerParameter(Message):
     @property
     def noise_param(self) -> NormFaceNoiseParameter: ...
     @property
-    def relu6_param(self) -> ReLUParameter: ...
+    def relu6_param(self) -> ReLU6Parameter: ...
     @property
     def binary_accuracy_param(self) -> BinaryAccuracyParameter: ...
     @property
@@ -9073,7 +9092,7 @@ class V1LayerParameter(Message):
         eltwise_affine_param: EltwiseAffineParameter | Mapping[str, Any] | None = ...,
         sub_region_param: SubRegionParameter | Mapping[str, Any] | None = ...,
         noise_param: NormFaceNoiseParameter | Mapping[str, Any] | None = ...,
-        relu6_param: ReLUParameter | Mapping[str, Any] | None = ...,
+        relu6_param: ReLU6Parameter | Mapping[str, Any] | None = ...,
         binary_accuracy_param: BinaryAccuracyParameter | Mapping[str, Any] | None = ...,
         eltwise_accuracy_param: EltwiseAccuracyParameter | Mapping[str, Any] | None = ...,
         red_softmax_loss_param: RedSoftmaxWithLossParameter | Mapping[str, Any] | None = ...,

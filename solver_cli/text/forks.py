@@ -58,6 +58,9 @@ ENGINE: Rows = {
     "ParseNet": {
         "SolverParameter": "log_avg_gradient_norm",
     },
+    "chuanqi305": {
+        "ReLU6Parameter": "engine",
+    },
     "py-RFCN-priv": {
         "DeformableConvolutionParameter": "engine",
     },
