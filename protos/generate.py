@@ -7,6 +7,7 @@ that Caffe's own module, with messages of the same names, may be imported beside
 
 from __future__ import annotations
 
+import keyword
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,11 +108,12 @@ def message_stub(message: DescriptorProto) -> Iterator[str]:
         yield from (f"    {line.replace(': int', ': ClassVar[int]')}" for line in text[values:])
     for field in message.field:
         yield f"    {field.name.upper()}_FIELD_NUMBER: ClassVar[int]"
-    yield from map(attribute, message.field)
+    fields = [field for field in message.field if not keyword.iskeyword(field.name)]  # lambda: by getattr() only
+    yield from map(attribute, fields)
     yield "    def __init__("
     yield "        self,"
-    yield "        *,"
-    yield from map(argument, message.field)
+    yield from ["        *,"] * bool(fields)
+    yield from map(argument, fields)
     yield "    ) -> None: ..."
 
 

@@ -137,7 +137,7 @@ def _range(count: Count) -> tuple[int, int | None]:
 
 def _param_field(name: str) -> str | None:
     """`inner_product_param` for InnerProduct, None where no field is named after the type."""
-    wanted = name.lower() + "param"
+    wanted = name.partition("/")[0].lower() + "param"
     return next((f for f in LayerParameter.DESCRIPTOR.fields_by_name if f.replace("_", "") == wanted), None)
 
 
@@ -159,6 +159,9 @@ def lookup(name: str) -> LayerType:
     if not name:
         raise ConfigError('has no type: it says what the layer does, such as type: "InnerProduct"', field="type")
     if (kind := find(name)) is None:
+        word, _, dialect = name.partition("/")
+        if dialect:
+            raise ConfigError(f"layer type '{word}' as {dialect} means it is not supported yet", field="type")
         raise ConfigError(f"unknown layer type '{name}'{nearest(name, _types)}", field="type")
     return kind
 

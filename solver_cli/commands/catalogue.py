@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
 from solver_cli.registry import LayerType, layer_types, lookup
+from solver_cli.text.forks import means_something, values
 
 WIDTH = 120
 CASES = Path(__file__).parents[1] / "assets" / "golden_cases.json"
@@ -60,6 +61,12 @@ def messages(kind: LayerType) -> dict[str, Any]:
     return {name: fields[name].message_type for name in names}
 
 
+def settings(kind: LayerType) -> dict[str, list[FieldDescriptor]]:
+    """{field of LayerParameter: the fields inside it that mean something to the type}; text/forks.py knows which do not."""
+    found = {name: [f for f in m.fields if means_something(kind.name, m.name, f.name)] for name, m in messages(kind).items()}
+    return {name: fields for name, fields in found.items() if fields}
+
+
 def table() -> Iterator[str]:
     """A line for each type, as wide as a terminal, and below it the settings with their defaults."""
     kinds = list(_kinds())
@@ -85,14 +92,14 @@ def page(name: str) -> Iterator[str]:
     yield ""
     for paragraph in (inspect.getdoc(kind.build) or "").split("\n\n"):
         yield from textwrap.wrap(plain(paragraph), WIDTH - 2, initial_indent="  ", subsequent_indent="  ")
-    for field, message in messages(kind).items():
+    for message, fields in settings(kind).items():
         yield ""
-        yield f"  {field} {{"
-        width = max((len(f.name) for f in message.fields), default=0)
-        for f in message.fields:
+        yield f"  {message} {{"
+        width = max(len(f.name) for f in fields)
+        for f in fields:
             yield f"    {f.name.ljust(width)}  {field_type(f)}{default(f, '  [default {}]')}"
         yield "  }"
-    if not messages(kind):
+    if not settings(kind):
         yield ""
         yield "  no settings"
 
@@ -118,14 +125,14 @@ def markdown() -> Iterator[str]:
 
 def short(kind: LayerType) -> Iterator[str]:
     """`power_param: power=1 scale=1 shift=0`, a line for each message."""
-    for field, message in messages(kind).items():
-        yield f"{field}: " + " ".join(f.name + _mark(f) + default(f, "={}") for f in message.fields)
+    for name, fields in settings(kind).items():
+        yield f"{name}: " + " ".join(f.name + _mark(f) + default(f, "={}") for f in fields)
 
 
 def field_type(field: FieldDescriptor) -> str:
     repeated = "repeated " if is_repeated(field) else ""
     if field.enum_type is not None:
-        return repeated + " | ".join(value.name for value in field.enum_type.values)
+        return repeated + " | ".join(values(field))
     return repeated + (field.message_type.name if field.message_type is not None else SCALARS[field.cpp_type])
 
 

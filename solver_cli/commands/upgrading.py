@@ -40,8 +40,8 @@ def upgrade_file(source: str, target: str) -> bool:
         log.error(f"{tool}:43", f"File already in latest proto format: {source}")
     if not ok:
         log.error(f"{tool}:39", "Encountered error(s) while upgrading prototxt; see details above.")
-    with atomic_write(target) as out:
-        out.write(prototxt.to_text(message).encode() if text else message.SerializeToString())
+    with atomic_write(target) as out:  # partial: a fork's message under BVLC's number may lack what BVLC's requires
+        out.write(prototxt.to_text(message).encode() if text else message.SerializePartialToString())
     log.info(f"{tool}:49", f"Wrote upgraded {kind} {form} proto to {target}")
     return ok
 

@@ -30,7 +30,7 @@ from solver_cli.net.plan import (
     refuse_gradients,
     shape_string,
 )
-from solver_cli.text import prototxt
+from solver_cli.text import dialects, forks, prototxt
 from solver_cli.text.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
 from solver_cli.text.number_types import check_types
 
@@ -72,7 +72,8 @@ class Net(nn.Module):
             self.generator.seed()
         else:
             self.generator.manual_seed(seed)
-        layers = filter_layers(spec)
+        layers = dialects.tell(spec, filter_layers(spec))
+        forks.check_net(spec, layers)
         check_types(spec, layers)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")

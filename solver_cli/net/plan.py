@@ -125,7 +125,7 @@ class Planner:
         param.CopyFrom(spec.param)
         if not param.HasField("phase"):
             param.phase = self.phase
-        kind = lookup(param.type)
+        kind = lookup(spec.kind or param.type)
         if kind.user_code and not self.python_layers:
             code = kind.user_code(param)
             raise ConfigError(f"is code ({code}), and Python layers are refused (--no-python-layers)", field="type")

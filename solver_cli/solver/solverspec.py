@@ -13,7 +13,7 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
 from solver_cli.errors import ConfigError, nearest
 from solver_cli.solver.lr_policy import POLICIES
-from solver_cli.text import prototxt
+from solver_cli.text import forks, prototxt
 from solver_cli.text.netspec import NetSpec, read_net, upgraded
 from solver_cli.text.prototxt import Place
 from solver_cli.text.upgrade import upgrade_solver
@@ -70,6 +70,9 @@ def fill_in_prefix(param: SolverParameter, path: str) -> None:
 def check(spec: SolverSpec) -> None:
     """Refuse settings that Caffe refuses, some before training instead of at the first update. Raises ConfigError."""
     param = spec.param
+    for path, words in forks.refused(param):
+        spec.fail(words, path)
+    forks.tell(param)
     if param.type not in RULES:
         known = ", ".join(sorted(RULES))
         spec.fail(f"unknown solver type '{param.type}' (known types: {known}){nearest(param.type, RULES)}", "type")

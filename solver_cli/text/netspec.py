@@ -23,6 +23,7 @@ class LayerSpec:
     param: LayerParameter
     file: str = "<text>"
     place: Place = field(default_factory=Place)
+    kind: str = ""  # the registry's name of its type, where several Caffes have one of that name: see dialects.py
     weight_moved: bool = False  # its loss weight stands at the Split behind it, and it has none itself
 
     def where(self, path: str | None = None) -> Where:
@@ -48,6 +49,7 @@ class NetSpec:
     param: NetParameter
     file: str = "<text>"
     place: Place = field(default_factory=Place)
+    dialect: str | None = None  # whose types are meant where the text does not tell
 
     def with_state(self, *states: NetState) -> NetSpec:
         """The same net in another state: each of `states` merged over the ones before, the net's own the first but one."""

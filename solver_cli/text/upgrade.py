@@ -75,6 +75,7 @@ _SOLVER_TYPES = {
     SolverParameter.RMSPROP: "RMSProp",
     SolverParameter.ADADELTA: "AdaDelta",
     SolverParameter.ADAM: "Adam",
+    SolverParameter.SAG: "SAG",  # NVCaffe's
 }
 
 
@@ -254,7 +255,17 @@ _TODAY = (
     "MemoryData MultinomialLogisticLoss Pooling Power ReLU Sigmoid SigmoidCrossEntropyLoss Silence Slice Softmax Split "
     "TanH Threshold WindowData"
 )
-_V1_TYPES = {name.upper(): name for name in _TODAY.split()} | {"SOFTMAXLOSS": "SoftmaxWithLoss", "NONE": ""}
+_FORKS = (
+    "AdaptiveBiasChannel BN BatchNorm BiasChannel CensorLabel ChannelAggregator Crop DeformableConvolution DenseCRF "
+    "DominantChannel DropoutChannel EltwiseAccuracy EltwiseAffine FrcnnAnchorTarget FrcnnProposal FrcnnProposalTarget "
+    "GainChannel Histogram IgnoreOverlay ImageSegData Insanity Interp Local MatRead MatWrite Normalize OneHot Padding "
+    "ParseEvaluate ParseOutput ROIPooling ReLU6 ReLUX RedAccuracy RelativeError SeLu SeLuDropout SegAccuracy "
+    "SelectSegBinary TripletLoss UniqueLabel Unpooling WindowClsData WindowInstSegData WindowSegBinary WindowSegData"
+)
+_V1_TYPES = {name.upper(): name for name in f"{_TODAY} {_FORKS}".split()} | {
+    **{"SOFTMAXLOSS": "SoftmaxWithLoss", "BINACCURACY": "BinaryAccuracy", "DICELOSS": "DiceCoefLoss", "NONE": ""},
+    "REDSOFTMAXLOSS": "RedSoftmaxWithLoss",
+}
 _V1_SPECS = {"param": "name", "blob_share_mode": "share_mode", "blobs_lr": "lr_mult", "weight_decay": "decay_mult"}
 
 

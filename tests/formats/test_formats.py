@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from solver_cli import caffe_pb2
+from solver_cli.commands import upgrading
 from solver_cli.errors import SnapshotError
 from solver_cli.formats import caffemodel, identify, solverstate, wire
 from solver_cli.formats.atomic import atomic_write
@@ -70,9 +71,31 @@ def test_v1_types_have_todays_names():
     upgraded = caffemodel.read(GOLDEN / "v1_upgraded.caffemodel").layers
     assert [(layer.name, layer.type) for layer in ours] == [(layer.name, layer.type) for layer in upgraded]
     for name, number in caffe_pb2.V1LayerParameter.LayerType.items():
-        if number:
+        if 0 < number < 1001:  # not the forks', whose numbers clash
             plain = name.replace("_", "").lower().replace("softmaxloss", "softmaxwithloss")
             assert caffemodel._V1_TYPES[number].lower() == plain
+
+
+def test_a_forks_message_under_a_number_of_bvlcs_does_no_harm(tmp_path):
+    def field(number, payload):
+        return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+    blob = field(5, np.float32([0.5, -0.25]).tobytes()) + field(7, field(1, b"\x02\x01"))
+    boxes = b"\x0d\x00\x00\xf0\x41" + b"\x15\x00\x00\x70\x42" + b"\x20\x01"  # SSD's prior_box_param: min, max, flip
+    layer = field(1, b"box") + field(2, b"PriorBox") + field(7, blob)
+    layer += b"".join(field(number, boxes) for number in range(130, 250))  # numbers of BVLC's messages, and beyond
+    layer += b"\xf8\x0b\x05" + field(191, b"MKLDNN")  # a number and a text under numbers that are nobody's here
+    path = put(tmp_path / "ssd.caffemodel", field(1, b"ssd") + field(100, b"") + field(100, layer))
+    weights = caffemodel.read(path).layers[1]
+    assert (weights.name, weights.type, weights.blobs[0].tolist()) == ("box", "PriorBox", [[0.5], [-0.25]])
+    net = caffe_pb2.NetParameter.FromString(path.read_bytes())
+    assert list(net.layer[1].blobs[0].data) == [0.5, -0.25]
+    assert upgrading.upgrade_file(str(path), str(tmp_path / "new.caffemodel"))
+    assert caffemodel.read(tmp_path / "new.caffemodel").layers[1].blobs[0].tolist() == [[0.5], [-0.25]]
+
+
+def varint(number):
+    return bytes([number & 127 | 128]) + varint(number >> 7) if number > 127 else bytes([number])
 
 
 @pytest.mark.parametrize("name", ["shared", "batchnorm", "diff"])

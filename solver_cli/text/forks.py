@@ -1,0 +1,352 @@
+"""Fields that forks of Caffe have added: which of them choose how an old engine works, and which are not honoured yet.
+
+Whoever teaches a layer, a data source or the solver a field takes it out of NOT_YET. Where some types that share a message
+know a field and others do not, it stays there, and KNOWN_TO names the types that do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+
+from solver_cli import log
+from solver_cli.caffe_pb2 import LayerParameter, NetParameter, SolverParameter
+from solver_cli.errors import ConfigError, Where
+from solver_cli.text.netspec import LayerSpec, NetSpec
+
+Rows = dict[str, dict[str, str]]  # {fork: {message: its fields}}
+
+# Chosen here by the hardware, the options of the command line, or not at all.
+ENGINE: Rows = {
+    "NVCaffe": {
+        "BatchNormParameter": "engine",
+        "ConvolutionParameter": "cudnn_convolution_algo_seeker conv_algos_override",
+        "DataParameter": "threads parser_threads cache precache",
+        "DropoutParameter": "engine",
+        "ImageDataParameter": "threads cache precache",
+        "LayerParameter": "debug",
+        "NetParameter": "default_conv_algos_override reduce_buckets eltwise_mem_sharing",
+        "SolverParameter": "solver_data_type store_blobs_in_old_format per_parameter_reduce",
+        "TransformationParameter": "display",
+    },
+    "Intel": {
+        "ConcatParameter": "engine",
+        "ConvolutionParameter": "conv_algorithm",
+        "EltwiseParameter": "engine",
+        "InnerProductParameter": "engine",
+        "LayerParameter": "engine multinode mn_grad_compress_param quantization_param",
+        "NetParameter": "engine multinode compile_net_state",
+        "SolverParameter": "engine",
+        "SplitParameter": "engine",
+    },
+    "yjxiong": {
+        "BNParameter": "engine",
+        "NetParameter": "mem_param",
+        "SolverParameter": "group_id richness",
+    },
+    "jolibrain": {
+        "ConvolutionParameter": "cudnn_flavor",
+        "FocalLossParameter": "engine",
+    },
+    "FlowNet2": {
+        "DataParameter": "disk_reader_threads verbose",
+        "LayerParameter": "reshape_every_iter",
+    },
+    "ParseNet": {
+        "SolverParameter": "log_avg_gradient_norm",
+    },
+    "chuanqi305": {
+        "ReLU6Parameter": "engine",
+    },
+    "py-RFCN-priv": {
+        "DeformableConvolutionParameter": "engine",
+    },
+    "DeconvNet": {
+        "UnpoolingParameter": "engine",
+    },
+}
+
+# The net or the solver that sets one is refused.
+NOT_YET: Rows = {
+    "Cascade R-CNN": {
+        "ProposalTargetParameter": "bbox_thr_lw bbox_thr_hg pickup_discard append_gtbox",
+    },
+    "DeconvNet": {
+        "ImageDataParameter": "other_object_label",
+    },
+    "DeepLab": {
+        "BatchNormParameter": "update_global_stats",
+        "ConvolutionParameter": "hole hole_h hole_w",
+        "EuclideanLossParameter": "type",
+        "ImageDataParameter": "ignore_label label_type has_label max_labels",
+        "LayerParameter": "strict_dim softmaxloss_param",
+        "TransformationParameter": "scale_factors crop_width crop_height",
+    },
+    "FlowNet2": {
+        "DataParameter": (
+            "huge_video_dataset limit_samples preselection_file preselection_label range_start range_end rand_permute "
+            "rand_permute_order rand_permute_seed slice_point encoding subtract permute_every_iter block_size"
+        ),
+        "FillerParameter": "diag_val",
+    },
+    "Intel": {
+        "BatchNormParameter": "use_weight_bias bias_term filler stats_batch_size relu",
+        "ConcatParameter": "per_fla_fuse",
+        "ConvolutionParameter": "relu negative_slope coeff fusion_type",
+        "DataParameter": "side",
+        "FillerParameter": "scale",
+        "ImageDataParameter": "min_height min_width",
+        "InnerProductParameter": "relu negative_slope",
+        "NetParameter": "bn_stats_batch_size",
+        "PoolingParameter": "pad_3d kernel_size_3d stride_3d avg_include_pad axis",
+        "ReLUParameter": "fuse",
+        "ReshapeParameter": "pixelshuffler",
+        "SolverParameter": (
+            "stagelr stageiter disabled_update warmup_iter warmup_start_lr local_lr_auto local_gw_ratio test_offset"
+        ),
+        "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
+    },
+    "MS-CNN": {
+        "ROIPoolingParameter": "pad_ratio",
+    },
+    "MobileNet-YOLO": {
+        "AnnotatedDataParameter": (
+            "yolo_data_type yolo_data_jitter train_diffcult single_class seg_scales seg_resize_width seg_resize_height "
+            "difficult_label_warmup"
+        ),
+        "TransformationParameter": (
+            "enable_classf_aug min_scaling_factor max_scaling_factor max_rotation_angle contrast_brightness_adjustment "
+            "smooth_filtering min_contrast max_contrast max_brightness_shift max_smooth max_color_shift min_side_min "
+            "min_side_max min_side apply_probability debug_params cvt_bgr2rgb"
+        ),
+    },
+    "NVCaffe": {
+        "BatchNormParameter": "scale_filler bias_filler scale_bias",
+        "DataParameter": "shuffle",
+        "DropoutParameter": "random_seed",
+        "ELUParameter": "lambda",
+        "ImageDataParameter": "short_side dataset_share_per_node",
+        "LossParameter": "label_smoothing",
+        "MultiBoxLossParameter": "ignore_difficult_gt",
+        "PoolingParameter": "torch_pooling",
+        "SolverParameter": (
+            "rampup_interval rampup_lr min_lr momentum_policy max_momentum momentum_power larc larc_policy larc_eta "
+            "larc_turbo weight_decay_policy weight_decay_power max_weight_decay test_and_snapshot_last_epochs"
+        ),
+        "TransformationParameter": "num_labels",
+    },
+    "NormFace": {
+        "AccuracyParameter": "min_is_better",
+        "BatchNormParameter": "disable_mean disable_variance",
+        "CenterLossParameter": "distance_type",
+        "ConvolutionParameter": "shape_offset",
+        "DropoutParameter": "sqrt_scale",
+        "FillerParameter": "alpha",
+        "ImageDataParameter": (
+            "face_transform max_shear_ratio max_aspect_ratio max_rotate_angle min_random_scale max_random_scale "
+            "max_random_shift face_mirror face_point_num balance_class balance_by label_cut_start label_cut_end"
+        ),
+        "InnerProductParameter": "normalize",
+        "LayerParameter": "smoothl1_param",
+        "MemoryDataParameter": "transpose",
+        "ParameterParameter": "blob_filler",
+        "PoolingParameter": "blobs_lr blobs_a_min",
+        "ScaleParameter": "min_value max_value",
+        "SoftmaxParameter": "hard_ratio class_weight hard_mining_label cutting_point normalize_type label_smooth_factor",
+        "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
+        "TransformationParameter": "center_crop erase_ratio scale_min scale_max aspect_min aspect_max",
+    },
+    "ParseNet": {
+        "BNParameter": "var_eps moving_average decay across_spatial",
+        "ConvolutionParameter": "filter_stride filter_stride_h filter_stride_w",
+        "DataParameter": "shuffle_buffer_size",
+        "NormalizeParameter": "fix_scale",
+        "PoolingParameter": "bin_size bin_h bin_w",
+        "ResizeParameter": "center_object max_angle",
+        "SaltPepperParameter": "type",
+        "SolverParameter": "test_before_snapshot",
+        "TransformationParameter": "vertical_mirror random_90_deg_rot",
+        "UnpoolingParameter": (
+            "out_pad out_pad_h out_pad_w out_kernel_size out_kernel_h out_kernel_w out_stride out_stride_h out_stride_w"
+        ),
+    },
+    "R-CNN": {
+        "DropoutParameter": "scale_train",
+    },
+    "R-FCN": {
+        "LossParameter": "pre_fixed_normalizer",
+    },
+    "SSD": {
+        "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
+        "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
+    },
+    "SegNet": {
+        "DropoutParameter": "sample_weights_test",
+        "LossParameter": "weight_by_label_freqs class_weighting",
+    },
+    "YOLO2": {
+        "DataParameter": "num_label",
+        "DetectionOutputParameter": "side classes num_box coords nms_threshold biases label_map_file",
+        "RegionLossParameter": "num_label",
+        "RegionParameter": "num biases",
+    },
+    "caffe-pro": {
+        "ConvolutionParameter": "filterwise_ratio",
+        "FilterParamter": "axis num_output",
+        "ImageDataParameter": "new_dim bicubic",
+        "TransposeParameter": "n c h w",
+    },
+    "chuanqi305": {
+        "ConvolutionParameter": "tf_pad",
+        "PriorBoxParameter": "reduce_boxes",
+    },
+    "community": {
+        "FocalLossParameter": "gama",
+        "PoolingParameter": "ceil_mode",
+        "ROIAlignParameter": "sampling_ratio sample_ratio position_sensitive num_roi_per_image roi_end_mode",
+    },
+    "jolibrain": {
+        "DenseImageDataParameter": "rotate one_hot_nclasses",
+        "DetectionEvaluateParameter": "output_logits",
+        "DetectionOutputParameter": "objectness_score output_logits",
+        "DistortionParameter": "prob brightness contrast hue saturation random_order all_effects",
+        "FocalLossParameter": "axis",
+        "HDF5DataParameter": "image",
+        "ImageDataParameter": "label_size",
+        "InterpParameter": "mode",
+        "MultiBoxLossParameter": "objectness_score",
+        "NoiseParameter": "all_effects",
+        "NonMaximumSuppressionParameter": "soft_nms theta",
+        "SoftmaxParameter": "scaling_temperature",
+        "SolverParameter": (
+            "lr_dropout decoupled_wd_t0 decoupled_wd_mult amsgrad rectified gc adabelief lr_mult p_mult period "
+            "lookahead lookahead_steps lookahead_alpha"
+        ),
+        "TransformationParameter": "geometry_param rotate untransformed_top",
+    },
+    "py-RFCN-priv": {
+        "InterpParameter": "use_blob_size",
+    },
+    "warp-ctc": {
+        "ContinuationIndicatorParameter": "batch_size",
+        "CtcLossParameter": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t",
+        "DataParameter": "task_class_num",
+        "ImageDataParameter": "task_class_num regression",
+        "MemoryDataParameter": "label_size",
+        "TransformationParameter": "add_noise noise_ratio",
+    },
+    "yjxiong": {
+        "ConvolutionParameter": "dilation_h dilation_w",
+        "ReductionParameter": "k",
+        "TransformationParameter": (
+            "fix_crop more_fix_crop multi_scale scale_ratios max_distort is_flow original_image stride upper_size "
+            "upper_height upper_width"
+        ),
+        "VideoDataParameter": (
+            "source batch_size rand_skip shuffle new_height new_width new_length num_segments scale mean_file "
+            "crop_size mirror modality name_pattern encoded grayscale"
+        ),
+    },
+}
+
+# Values of BVLC's enums, by the field that takes them.
+NOT_YET_VALUES: Rows = {
+    "NormFace": {
+        "EltwiseParameter.operation": "SORT",
+        "PoolingParameter.pool": "DEF DEF_ALL DEF_ALL2 DEF_ALL3 DEF_ALL4 LOWRES",
+    },
+    "ParseNet": {"DataParameter.backend": "DATUMFILE"},
+    "R-FCN": {"LossParameter.normalization": "PRE_FIXED"},
+    "yjxiong": {"EltwiseParameter.operation": "STOCHASTIC_SUM", "ReductionParameter.operation": "TOPK"},
+}
+
+# {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
+KNOWN_TO: dict[str, set[str]] = {}
+FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
+APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
+
+
+def check_net(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
+    """Refuse what is not honoured yet, at its place; say in one line what needs nothing done. Raises ConfigError."""
+    for path, words in refused(net.param):
+        where = net.place.where(net.file, path) if net.place.line or net.place.children else Where(net.file)
+        raise ConfigError(words, where)
+    for layer in layers:
+        for path, words in refused(layer.param, layer.kind or layer.param.type):
+            layer.fail(words, path)
+    tell(net.param, *(layer.param for layer in layers))
+
+
+def refused(message: Message, kind: str = "") -> Iterator[tuple[str, str]]:
+    """(path, words) of each field that is set and not honoured yet; `kind`: the registry's name of a layer's type."""
+    for path, owner, field, value in _fields(message):
+        if kind in KNOWN_TO.get(f"{owner}.{field.name}", ()):
+            continue
+        if fork := NOT_YET_FIELDS.get((owner, field.name)):
+            yield path, f"field '{field.name}' (of {fork}'s fork) is not supported yet"
+        elif field.enum_type is not None and not _repeated(value):
+            name = field.enum_type.values_by_number[value].name
+            if fork := _VALUES.get((f"{owner}.{field.name}", name)):
+                yield path, f"{field.name}: {name} (of {fork}'s fork) is not supported yet"
+
+
+def tell(*messages: Message) -> None:
+    """Log in one line the fields that are set and choose how an old engine works."""
+    found = {
+        (ENGINE_FIELDS[owner, field.name], field.name)
+        for message in messages
+        for _, owner, field, _ in _fields(message)
+        if (owner, field.name) in ENGINE_FIELDS
+    }
+    if found:
+        forks, names = ({pair[i] for pair in found} for i in (0, 1))
+        which = f"{'/'.join(sorted(forks))}: field{'s' * (len(names) > 1)} {', '.join(sorted(names))}"
+        does = "choose" if len(names) > 1 else "chooses"
+        log.info("net.cpp", f"Of {which} {does} how an old engine works; nothing to do here")
+
+
+def means_something(kind: str, message: str, field: str) -> bool:
+    """Whether a layer of this registered type looks at the message's field: False for what is accepted or refused here."""
+    known = kind in KNOWN_TO.get(f"{message}.{field}", ())
+    return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in NOT_YET_FIELDS)
+
+
+def values(field: FieldDescriptor) -> list[str]:
+    """The names of an enum field's values, without those of forks that are refused or only choose an engine."""
+    assert field.enum_type is not None and field.containing_type is not None
+    owner = f"{field.containing_type.name}.{field.name}"
+    engine = field.enum_type.name == "Engine"
+    return [
+        value.name
+        for value in field.enum_type.values
+        if (owner, value.name) not in _VALUES and not (engine and value.number >= FORKS_VALUES)
+    ]
+
+
+def _fields(message: Message, path: str = "") -> Iterator[tuple[str, str, FieldDescriptor, Any]]:
+    """(path, name of its message, field, value) of all settings that are not what they are without being set."""
+    for field, value in message.ListFields():
+        if field.name in APART and isinstance(message, (NetParameter, LayerParameter, SolverParameter)):
+            continue
+        if field.has_default_value and not _repeated(value) and value == field.default_value:
+            continue
+        at = path + field.name
+        yield at, message.DESCRIPTOR.name, field, value
+        if field.message_type is not None:
+            for i, inner in enumerate(value if _repeated(value) else [value]):
+                yield from _fields(inner, f"{at}[{i}].")
+
+
+def _repeated(value: Any) -> bool:
+    return hasattr(value, "MergeFrom") and not isinstance(value, Message)
+
+
+def _by_field(rows: Rows) -> dict[tuple[str, str], str]:
+    found = ((fork, message, fields) for fork, messages in rows.items() for message, fields in messages.items())
+    return {(message, field): fork for fork, message, fields in found for field in fields.split()}
+
+
+ENGINE_FIELDS, NOT_YET_FIELDS, _VALUES = _by_field(ENGINE), _by_field(NOT_YET), _by_field(NOT_YET_VALUES)
