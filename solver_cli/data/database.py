@@ -9,11 +9,11 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import lmdb
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import DataParameter, LayerParameter
 from solver_cli.data.datum import Datums, Value
+from solver_cli.data.lmdb_file import Damaged, LmdbFile
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import check_batch_size, check_fields, check_source, say, state_field
 from solver_cli.data.transform import Transform
@@ -42,11 +43,11 @@ class Database(Protocol):
     """A folder of records in the order of their keys, open to any number of readers at once."""
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        """(key, value) of every record from the key `start` on; values last as long as the database. Raises DataError."""
+        """(key, value) of every record from the key `start` on. Raises DataError."""
         ...
 
     def check(self) -> None:
-        """Raise DataError if the records have gone since; called before every batch."""
+        """Raise DataError if the records have gone; called before each batch is read and, as it may be spoilt, after."""
         ...
 
     def count(self) -> int:
@@ -55,43 +56,38 @@ class Database(Protocol):
 
 
 class Lmdb:
-    """An LMDB, opened read-only and without locks, so that it may lie on a read-only disk."""
+    """An LMDB, read without locks, so that it may lie on a read-only disk (see `lmdb_file`)."""
 
     def __init__(self, path: Path) -> None:
-        if not (path / "data.mdb").is_file():
+        if not (path / "data.mdb").exists():
             hint = " (a LevelDB, it seems: then leave backend: LMDB out)" if (path / "CURRENT").is_file() else ""
             raise DataError(f"{path}: not an LMDB, it has no data.mdb{hint}", field=f"{FIELD}.source")
         self._path = path
-        try:
-            self._env = lmdb.open(str(path), readonly=True, lock=False, max_spare_txns=4)
-            self._file = (path / "data.mdb").open("rb")
-            weakref.finalize(self, self._file.close)
-            # Beyond its file's end the map ends the process: what the last page needs is what has to be there.
-            self._size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-            self.check()
-            empty = not self._env.stat()["entries"]
-        except (lmdb.Error, OSError) as error:
-            raise DataError(f"{path}: cannot be opened as an LMDB: {error}", field=f"{FIELD}.source") from None
-        if empty:
+        with self._errors():
+            self._file = LmdbFile(path / "data.mdb")
+        if not self.count():
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
     def check(self) -> None:
-        size = os.fstat(self._file.fileno()).st_size
-        if size < self._size:
-            raise DataError(f"{self._path}: cut short: data.mdb has {size} bytes of {self._size}", field=f"{FIELD}.source")
+        with self._errors():
+            self._file.check()
 
     def count(self) -> int:
-        return int(self._env.stat()["entries"])
+        with self._errors():
+            return self._file.snapshot().entries
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        self.check()
+        with self._errors():
+            yield from self._file.records(start)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What the file has is told as a DataError."""
         try:
-            with self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
-                if cursor.set_range(start) if start else cursor.first():
-                    for key, value in cursor:  # the values are parts of the map of the file
-                        yield bytes(key), value
-        except lmdb.Error as error:
-            raise DataError(f"{self._path}: the LMDB is damaged: {error}", field=f"{FIELD}.source") from None
+            yield
+        except (Damaged, OSError) as error:
+            words = f"data.mdb: {error.strerror}" if isinstance(error, OSError) else error
+            raise DataError(f"{self._path}: {words}", field=f"{FIELD}.source") from None
 
 
 class LevelDb:
@@ -169,7 +165,7 @@ def mirror(path: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / file.name)
 
 
-# LMDB forbids two environments on one path in a process, and train and test nets may read the same one.
+# Train and test nets may read the same database.
 _open: weakref.WeakValueDictionary[tuple[int, str, int], Database] = weakref.WeakValueDictionary()
 
 
@@ -235,6 +231,7 @@ class Data:
 
         pictures, labels = self._datums.read([value for _, value in records], name)
         data = self.transform(pictures, first, name, self._pool)
+        self._database.check()
         return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
 
     def _name(self, key: bytes) -> str:
