@@ -94,7 +94,8 @@ class LevelDb:
     """A LevelDB, opened through a folder of links beside copies of its small files.
 
     Opening one writes to it and locks it, even for reading; this way the original stays as it is, may be read-only, and may
-    be open elsewhere.
+    be open elsewhere. The checksums in it are looked at in the first round, and damage is an error: LevelDB itself would go
+    on without the records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -109,14 +110,16 @@ class LevelDb:
             raise DataError(f"{path}: not a LevelDB, it has no CURRENT{hint}", field=f"{FIELD}.source")
         folder = tempfile.mkdtemp(prefix="solver-train-leveldb-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._path, self._error = path, plyvel.Error
+        self._path, self._error, self._sound = path, plyvel.Error, False
         try:
             mirror(path, Path(folder))
-            self._db = plyvel.DB(folder, create_if_missing=False)
+            self._db = plyvel.DB(folder, create_if_missing=False, paranoid_checks=True)
             with self._db.iterator(reverse=True, include_value=False) as keys:
                 self._last = next(keys, None)
         except (plyvel.Error, OSError) as error:
-            raise DataError(f"{path}: cannot be opened as a LevelDB: {error}", field=f"{FIELD}.source") from None
+            raise DataError(
+                f"{path}: cannot be opened as a LevelDB: {told(error, folder, path)}", field=f"{FIELD}.source"
+            ) from None
         if self._last is None:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
         self._tables = {file: file.stat().st_size for file in path.iterdir() if file.suffix in TABLES}
@@ -133,13 +136,14 @@ class LevelDb:
     def records(self, start: bytes = b"") -> Iterator[Record]:
         key: bytes | None = None
         try:
-            with self._db.iterator(start=start or None) as records:
+            with self._db.iterator(start=start or None, verify_checksums=not self._sound) as records:
                 for key, value in records:
                     yield key, value
                 if key is not None and key != self._last:  # how the iterator ends where it cannot go on
                     raise RuntimeError(f"after record {key!r}, though there are more")
+                self._sound = self._sound or not start
         except (self._error, RuntimeError) as error:
-            found = str(error).replace(self._db.name, str(self._path))
+            found = told(error, self._db.name, self._path)
             raise DataError(f"{self._path}: the LevelDB is damaged or gone: {found}", field=f"{FIELD}.source") from None
 
     def check(self) -> None:
@@ -154,6 +158,12 @@ class LevelDb:
             if found != size:
                 raise DataError(f"{file}: has {found} bytes of {size}", field=f"{FIELD}.source")
         self._checked = time.monotonic()
+
+
+def told(error: Exception, folder: str, path: Path) -> str:
+    """The words of LevelDB's error, with the folder `path` that the user knows in the place of `folder`."""
+    words = error.args[0] if error.args else ""
+    return (words.decode(errors="replace") if isinstance(words, bytes) else str(error)).replace(folder, str(path))
 
 
 def mirror(path: Path, folder: Path) -> None:

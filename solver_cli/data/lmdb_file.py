@@ -147,9 +147,8 @@ class LmdbFile:
         try:
             for leaf in self._leaves(snapshot, snapshot.root, snapshot.depth, start):
                 last = self._read_leaf(snapshot, leaf, run, last)
-                if start:
+                if run and run[0][0] < start:
                     run = [record for record in run if record[0] >= start]
-                    start = b""
                 if len(run) >= RUN:
                     yield run
                     run = []
