@@ -19,6 +19,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from solver_cli import files
 from solver_cli.caffe_pb2 import DataParameter, LayerParameter
 from solver_cli.data.datum import Datums, Value
 from solver_cli.data.lmdb_file import Damaged, LmdbFile
@@ -169,6 +170,8 @@ def told(error: Exception, folder: str, path: Path) -> str:
 def mirror(path: Path, folder: Path) -> None:
     """Link the tables of the LevelDB in `path` from `folder`, and copy its logs and lists, which opening changes."""
     for file in path.iterdir():
+        if file.suffix in (*TABLES, ".log") or file.name.startswith(("CURRENT", "MANIFEST")):
+            files.check(file)
         if file.suffix in TABLES:
             (folder / file.name).symlink_to(file.resolve())
         elif file.name == "CURRENT" or file.name.startswith("MANIFEST") or file.suffix == ".log":

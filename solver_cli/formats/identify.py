@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from solver_cli import files
 from solver_cli.errors import SnapshotError, Where, nearest
 from solver_cli.formats import hdf5
 from solver_cli.formats.wire import LENGTH, VARINT, Buffer, Malformed, Truncated, fields
@@ -35,7 +36,7 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
     """The file's bytes, read only. Raises SnapshotError if there are none."""
     where = Where(os.fspath(path))
     try:
-        with Path(path).open("rb") as file:
+        with files.reading(path) as file:
             if not os.fstat(file.fileno()).st_size:
                 raise SnapshotError("the file is empty", where)
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

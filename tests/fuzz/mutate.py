@@ -166,7 +166,7 @@ PAGE, HEAD = 4096, 16
 
 
 def pages(content: bytes, random: Random) -> bytes:
-    """One to four changes where the structure of an LMDB stands: heads of pages, places and heads of nodes; or a whole page."""
+    """One to four changes where the structure of an LMDB stands: heads of pages and nodes, places of nodes, whole pages."""
     changed = bytearray(content)
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         at = PAGE * random.randrange(max(1, len(changed) // PAGE))

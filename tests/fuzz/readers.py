@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import os
 import shutil
 import tarfile
 import tempfile
@@ -332,8 +333,14 @@ def read_window_file(content: bytes) -> None:
 
 
 def read_hdf5_list(content: bytes) -> None:
-    for path in hdf5.read_list(_file(content))[:3]:
-        hdf5.read_file(str(SOURCE / path), ["data"])
+    """Read a list, whose files are looked for beside the golden ones, and the first files on it."""
+    here, path = Path.cwd(), _file(content)
+    os.chdir(SOURCE)
+    try:
+        for name in hdf5.read_list(path)[:3]:
+            hdf5.read_file(name, ["data"])
+    finally:
+        os.chdir(here)
 
 
 def read_hdf5_data(content: bytes) -> None:
