@@ -47,8 +47,11 @@ class Database(Protocol):
         """(key, value) of every record from the key `start` on. Raises DataError."""
         ...
 
-    def check(self) -> None:
-        """Raise DataError if the records have gone; called before each batch is read and, as it may be spoilt, after."""
+    def check(self) -> bool:
+        """Raise DataError if the records have gone; called before each batch is read and, as it may be spoilt, after.
+
+        Whether somebody has written to it: then values that were handed out before that was so may have changed.
+        """
         ...
 
     def count(self) -> int:
@@ -69,9 +72,9 @@ class Lmdb:
         if not self.count():
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
-    def check(self) -> None:
+    def check(self) -> bool:
         with self._errors():
-            self._file.check()
+            return self._file.check()
 
     def count(self) -> int:
         with self._errors():
@@ -147,10 +150,10 @@ class LevelDb:
             found = told(error, self._db.name, self._path)
             raise DataError(f"{self._path}: the LevelDB is damaged or gone: {found}", field=f"{FIELD}.source") from None
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """Once a second: are the tables as long as they were? A map of one that is shorter ends the process."""
         if time.monotonic() < self._checked + 1:
-            return
+            return False
         for file, size in self._tables.items():
             try:
                 found = file.stat().st_size
@@ -159,6 +162,7 @@ class LevelDb:
             if found != size:
                 raise DataError(f"{file}: has {found} bytes of {size}", field=f"{FIELD}.source")
         self._checked = time.monotonic()
+        return False
 
 
 def told(error: Exception, folder: str, path: Path) -> str:
@@ -220,6 +224,7 @@ class Data:
         self._pool = Pool()
         floats = self.transform.resize is not None
         self._datums = Datums(self.transform.force, f"{FIELD}.source", floats)
+        self._written = self._database.check()
         self._number = 0  # of the record to come, counted through all rounds
         self._seek(b"")
         key, value = self._record
@@ -235,8 +240,9 @@ class Data:
         return self._database.count()
 
     def next_batch(self) -> tuple[Tensor, ...]:
+        if self._has_changed():
+            self._seek(self._record[0])
         first = self._number
-        self._database.check()
         records = self._take(self._batch_size)
 
         def name(i: int) -> str:
@@ -244,8 +250,16 @@ class Data:
 
         pictures, labels = self._datums.read([value for _, value in records], name)
         data = self.transform(pictures, first, name, self._pool)
-        self._database.check()
+        if self._has_changed():  # under our hands: once more
+            self._seek(records[0][0])
+            self._number = first
+            return self.next_batch()
         return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
+
+    def _has_changed(self) -> bool:
+        """Whether values that were read may no longer be what they were, which happens once."""
+        before, self._written = self._written, self._database.check()
+        return self._written != before
 
     def _name(self, key: bytes) -> str:
         return f"record '{key.decode(errors='backslashreplace')}' of {self._path}"

@@ -18,7 +18,7 @@ import os
 import weakref
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from struct import Struct
@@ -78,7 +78,8 @@ class LmdbFile:
         if not self._size():
             raise Damaged("cannot be opened as an LMDB: its data.mdb is empty")
         self._map()
-        self._written = False  # by somebody else, since it was opened
+        self._written, self._needed = False, 0
+        self._told = self._metas()
         snapshot = self.snapshot()
         if self._size() < snapshot.end and self._all_used(snapshot):
             raise cut_short(self._size(), snapshot.end)
@@ -88,8 +89,17 @@ class LmdbFile:
         self._mapped = Mapped(self._file)
         self._view = self._mapped.view
 
-    def check(self) -> None:
-        """Raise Damaged if what was read last may be zeros: the file is shorter, or cannot be read any more."""
+    def check(self) -> bool:
+        """Raise Damaged if what was read may be zeros: the file is shorter, or cannot be read any more.
+
+        Whether somebody has written to it since it was opened: values that were handed out before that was known may have
+        changed; those that come later are copies.
+        """
+        self._check_whole()
+        self._written = self._written or self._metas() != self._told
+        return self._written
+
+    def _check_whole(self) -> None:
         if (size := self._size()) < self._needed:
             raise cut_short(size, self._needed)
         if self._mapped.broken:
@@ -103,7 +113,7 @@ class LmdbFile:
         while told != (again := self._metas()):  # one was being written
             told = again
         half = len(told) // 2
-        first, second = (parsed(told[:half]), parsed(told[half:]))
+        first, second = self._parsed(told[:half]), self._parsed(told[half:])
         page_size, flags, depth, entries, root, last_page, transaction = max(first, second, key=lambda meta: meta[-1])
         if flags:
             raise Damaged(f"its keys have an order, or several values, that Caffe does not know (flags {flags:#x})")
@@ -113,27 +123,29 @@ class LmdbFile:
         return Snapshot(told, page_size, depth, entries, root, (last_page + 1) * page_size, transaction)
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        """(key, value) of every record from the key `start` on. A value stays as it is while somebody holds it."""
+        """(key, value) of every record from the key `start` on."""
         snapshot, whole, found, tries = self.snapshot(), not start, 0, 0
         runs = self._runs(snapshot, start)
         while True:
+            copied = self._written
             run, damage = attempted(runs)
             now = self.snapshot(snapshot)
             if now is not snapshot:
-                if now.transaction < snapshot.transaction or tries == PATIENCE:
+                self._written = True
+                if not follows(now, snapshot) or tries == PATIENCE:
                     raise Damaged("has been replaced, or is written to faster than it can be read")
-                if not self._written or now.transaction > snapshot.transaction + 1:
+                if not copied or now.transaction > snapshot.transaction + 1:
                     run, tries = [], tries + 1
-                whole, self._written = False, True
-            if run:
-                yield from run
-                start, tries = run[-1][0] + b"\0", 0
-                found += len(run)
-            if now is not snapshot:
-                snapshot = now
+            for record in run:
+                if self._written != copied:
+                    break
+                yield record
+                start, tries, found = record[0] + b"\0", 0, found + 1
+            if now is not snapshot or self._written != copied:
+                snapshot, whole = self.snapshot(), False
                 runs = self._runs(snapshot, start)
             elif damage:
-                self.check()
+                self._check_whole()
                 raise damage
             elif not run:
                 break
@@ -239,8 +251,15 @@ class LmdbFile:
         """The heads and contents of both metas, one behind the other."""
         view, size = self._view, HEAD.size + META.size
         first = bytes(view[:size])
-        second = parsed(first)[0]
+        second = self._parsed(first)[0]
         return first + bytes(view[second : second + size])
+
+    def _parsed(self, meta: bytes) -> tuple[int, ...]:
+        try:
+            return parsed(meta)
+        except Damaged:
+            self._check_whole()
+            raise
 
     def _size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
@@ -262,6 +281,12 @@ def parsed(meta: bytes) -> tuple[int, ...]:
 def numbers(count: int) -> Struct:
     """`count` numbers of two bytes."""
     return Struct(f"<{count}H")
+
+
+def follows(later: Snapshot, earlier: Snapshot) -> bool:
+    """Whether a writer may have left `later` after `earlier`; the metas differ already while the next is written."""
+    same = replace(later, told=earlier.told) == earlier
+    return later.transaction > earlier.transaction or same
 
 
 def cut_short(size: int, needed: int) -> Damaged:
