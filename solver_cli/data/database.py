@@ -166,7 +166,9 @@ class LevelDb:
 
 
 def told(error: Exception, folder: str, path: Path) -> str:
-    """The words of LevelDB's error, with the folder `path` that the user knows in the place of `folder`."""
+    """The words of an error of LevelDB or of its files, with the folder that the user knows in the place of `folder`."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
     words = error.args[0] if error.args else ""
     return (words.decode(errors="replace") if isinstance(words, bytes) else str(error)).replace(folder, str(path))
 

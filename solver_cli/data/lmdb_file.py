@@ -129,6 +129,7 @@ class LmdbFile:
         while True:
             copied = self._written
             run, damage = attempted(runs)
+            last: Record | None = None
             now = self.snapshot(snapshot)
             if now is not snapshot:
                 self._written = True
@@ -137,11 +138,13 @@ class LmdbFile:
                 if not copied or now.transaction > snapshot.transaction + 1:
                     run, tries = [], tries + 1
             for record in run:
-                if self._written != copied:
+                if self._written is not copied:
                     break
                 yield record
-                start, tries, found = record[0] + b"\0", 0, found + 1
-            if now is not snapshot or self._written != copied:
+                last = record
+            if last:
+                start, tries, found = last[0] + b"\0", 0, found + len(run)
+            if now is not snapshot or self._written is not copied:
                 snapshot, whole = self.snapshot(), False
                 runs = self._runs(snapshot, start)
             elif damage:
@@ -224,7 +227,9 @@ class LmdbFile:
         """The value of `length` bytes that begins on a page."""
         at = number * snapshot.page_size
         start, end = at + LARGE.size, at + LARGE.size + length
-        view = self._reaching(snapshot, number, end)
+        view = self._view
+        if number < 2 or end > snapshot.end or end > len(view):
+            view = self._reaching(snapshot, number, end)
         found, _, kinds, count = LARGE.unpack_from(view, at)
         if found != number or kinds & KINDS != OVERFLOW or at + count * snapshot.page_size < end:
             raise Damaged(f"damaged: page {number} does not begin a value of {length} bytes")
