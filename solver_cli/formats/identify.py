@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import mmap
 import os
-import stat
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from solver_cli import files
 from solver_cli.errors import SnapshotError, Where, nearest
 from solver_cli.formats import hdf5
 from solver_cli.formats.atomic import reason
@@ -37,9 +37,7 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
     """The file's bytes, read only. Raises SnapshotError if there are none."""
     where = Where(os.fspath(path))
     try:
-        if not stat.S_ISREG(mode := Path(path).stat().st_mode) and not stat.S_ISDIR(mode):
-            raise SnapshotError("cannot be read: it is a pipe or a device, not a file", where)
-        with Path(path).open("rb") as file:
+        with files.reading(path) as file:
             if not os.fstat(file.fileno()).st_size:
                 raise SnapshotError("the file is empty", where)
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

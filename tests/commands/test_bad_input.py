@@ -397,7 +397,7 @@ def test_database_of_something_else(folder: Path) -> None:
     [
         (None, {}, "8:5: layer 'data' (HDF5Data): list.txt: No such file"),
         ("\n", {}, "8:5: layer 'data' (HDF5Data): list.txt: the list names no HDF5 file"),
-        ("none.h5", {}, "layer 'data' (HDF5Data): none.h5: no such file"),
+        ("none.h5", {}, "layer 'data' (HDF5Data): list.txt:1: none.h5: no such file"),
         ("net.prototxt", {}, "layer 'data' (HDF5Data): net.prototxt: not an HDF5 file"),
         ("a.h5", {"data": (8, 3, 8, 8), "labels": (8,)}, "layer 'data' (HDF5Data): a.h5: no dataset 'label' (it holds 'data', 'labels')"),
         ("a.h5", {"data": (8, 3, 8, 8), "label": (7,)}, "layer 'data' (HDF5Data): a.h5: the datasets differ in their number of rows: 'data' 8, 'label' 7"),
