@@ -68,7 +68,7 @@ def test_every_option_is_explained(command: click.Command) -> None:
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    heavy = "sorted({'torch', 'h5py', 'lmdb', 'cv2'} & set(sys.modules))"
+    heavy = "sorted({'torch', 'numpy', 'google.protobuf', 'h5py', 'lmdb', 'cv2'} & set(sys.modules))"
     program = (
         "import sys\nfrom solver_cli.commands.train import train\n"
         f"try: train(['--help'])\nfinally: sys.stderr.write(str({heavy}))"
