@@ -91,7 +91,7 @@ def test_nothing_runs_distributed() -> None:
 def test_files_are_short() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items() if name not in GENERATED}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
-    assert lengths["solver/solver"] <= 250, "a feature with a memory is a part, one that looks on a watcher: docs/architecture.md"
+    assert lengths["solver/solver"] <= 250, "what has a memory is a part, what looks on a watcher: docs/architecture.md"
 
 
 def test_the_page_names_what_there_is() -> None:

@@ -16,6 +16,7 @@ from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.commands.tools import tools
 from solver_cli.commands.train import train
 from solver_cli.registry import layer_types
+from solver_cli.solver.options import GROUPS
 from solver_cli.text import prototxt
 
 UPGRADE = Path(__file__).parents[1] / "golden" / "upgrade"
@@ -59,6 +60,16 @@ def test_help_of_the_real_command(command: str, tmp_path: Path) -> None:
     assert ended.stdout.startswith(f"Usage: {command} [OPTIONS] ")
     assert program.help and program.help.splitlines()[0] in ended.stdout
     assert all(name in ended.stdout for name in options(program))
+
+
+def test_help_of_train_is_in_groups_with_examples() -> None:
+    text = call(train, "--help").stdout
+    assert text == call(train, "-h").stdout
+    assert [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")] == [
+        *(f"{group}:" for group in GROUPS), "Other options:", "Examples:",
+    ]  # fmt: skip
+    examples = text.partition("Examples:\n")[2].splitlines()
+    assert len(examples) == 2 and all(line.startswith("  solver-train ") for line in examples)
 
 
 @pytest.mark.parametrize("command", [train, tools, *TOOLS.values()])
