@@ -83,10 +83,10 @@ def _check_origin(origin: Origin, state: solverstate.State, update: Update, path
 def _check_history(state: solverstate.State, update: Update, path: str) -> None:
     """Raise SnapshotError where number or shapes of the history blobs are not those of the rule and the net."""
     if len(state.history) != len(update.history):
+        needed = f"{update.param.type} on this net needs {len(update.history)}"
         raise SnapshotError(
-            f"the history has {len(state.history)} blobs, {update.param.type} on this net needs {len(update.history)}: it "
-            "is of another solver type or net; resume with the solver that wrote it, or start from its weights with "
-            "--weights",
+            f"the history has {len(state.history)} blobs, {needed}: it is of another solver type or net; resume with the "
+            "solver that wrote it, or start from its weights with --weights",
             Where(path),
         )
     for index, (found, own) in enumerate(zip(state.history, update.history, strict=True)):
