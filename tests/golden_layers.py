@@ -14,7 +14,9 @@ from torch import Tensor
 from solver_cli import Net
 
 GOLDEN = Path(__file__).parent / "golden" / "layers"
+FORKS = GOLDEN.parent / "forks" / "layers"  # what the forks of Caffe compute: the cases of the kinds `forks/...`
 TYPES = sorted(path.stem for path in GOLDEN.glob("*.npz"))
+FORK_TYPES = sorted(f"forks/{path.stem}" for path in FORKS.glob("*.npz"))
 SLACK = 2  # another order of summation
 TESTED_ELSEWHERE = {"Data", "HDF5Data", "HDF5Output", "ImageData", "MemoryData", "Python", "WindowData"}  # files, code
 
@@ -42,7 +44,7 @@ class Case:
 
 @functools.cache
 def cases(kind: str) -> dict[str, Case]:
-    with np.load(GOLDEN / f"{kind}.npz") as file:
+    with np.load(FORKS / f"{kind[6:]}.npz" if kind.startswith("forks/") else GOLDEN / f"{kind}.npz") as file:
         values = file["values"]
         return {name: Case(fields, values) for name, fields in json.loads(file["cases"].tobytes()).items()}
 
@@ -52,7 +54,7 @@ def names(random: bool, kinds: list[str]) -> list[str]:
 
 
 def named(name: str) -> Case:
-    kind, _, case = name.partition("/")
+    kind, _, case = name.rpartition("/")
     return cases(kind)[case]
 
 

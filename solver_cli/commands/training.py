@@ -11,12 +11,13 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.commands.progress import progress
 from solver_cli.errors import ConfigError, DeviceError
+from solver_cli.formats.solverstate import check_there
 from solver_cli.net.layout import keep_memory
 from solver_cli.snapshots.archive import newest_whole
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
 from solver_cli.solver.solver import Solver
-from solver_cli.solver.solverspec import SolverSpec, read_solver
+from solver_cli.solver.solverspec import SolverSpec, fill_in_prefix, read_solver
 from solver_cli.text import prototxt
 
 AUTO = "auto"
@@ -31,10 +32,12 @@ def train(path: str, run: RunOptions) -> int:
     spec = effective(path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings)
     snapshot = run.snapshot
     if snapshot == AUTO:
-        snapshot = newest_whole(spec.param.snapshot_prefix)
+        with spec.placing():
+            snapshot = newest_whole(spec.param.snapshot_prefix)
         found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
         log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
     if snapshot:
+        check_there(snapshot)
         spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, run.gpu, run.cpu)
     kept = keep_memory() if device.type == "cpu" else nullcontext()
@@ -63,6 +66,7 @@ def effective(
     spec = read_solver(path)
     for name, value in settings:
         prototxt.set_field(spec.param, name, value)
+    fill_in_prefix(spec.param, path)
     spec.param.train_state.level = level
     spec.param.train_state.stage.extend(stages)
     if weights is not None:

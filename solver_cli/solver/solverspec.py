@@ -52,6 +52,12 @@ def read_solver(path: str) -> SolverSpec:
     except ConfigError as error:
         error.where = error.where or place.where(path, error.field)
         raise
+    fill_in_prefix(param, path)
+    return SolverSpec(param, path, place)
+
+
+def fill_in_prefix(param: SolverParameter, path: str) -> None:
+    """Name the snapshots after the solver file `path` where no snapshot_prefix does, or only a folder, as Caffe does."""
     if not param.HasField("snapshot_prefix"):
         what = "the solver file's name, which snapshots would have (say snapshot_prefix in it),"
         param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), what)
@@ -59,7 +65,6 @@ def read_solver(path: str) -> SolverSpec:
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
         log.info("upgrade_proto.cpp:1124", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
-    return SolverSpec(param, path, place)
 
 
 def check(spec: SolverSpec) -> None:
@@ -78,7 +83,9 @@ def check(spec: SolverSpec) -> None:
             spec.fail(f"{name} must be 1 or more, not {getattr(param, name)}", name)
     if param.solver_mode == SolverParameter.GPU and param.device_id < 0:
         spec.fail(f"device_id must be 0 or more, not {param.device_id}", "device_id")
-    _check_rule(spec)
+    if trouble := RULES[param.type].trouble(param):
+        field, found = trouble
+        spec.fail(found, field)
     if param.weight_decay and param.regularization_type not in ("L1", "L2"):
         spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
     for name, paths in (("snapshot_prefix", [param.snapshot_prefix]), ("weights", param.weights)):
@@ -87,21 +94,6 @@ def check(spec: SolverSpec) -> None:
                 spec.fail(f"{name} '{path}': {words}", name)
     _check_policy(spec)
     _check_tests(spec)
-
-
-def _check_rule(spec: SolverSpec) -> None:
-    """Refuse factors with which a rule divides by 0 or takes roots of negative numbers. Caffe looks at rms_decay only."""
-    param = spec.param
-    if param.type in ("AdaGrad", "RMSProp") and param.momentum:
-        spec.fail(f"{param.type} knows no momentum: take it out, or set it to 0 (found {param.momentum:g})", "momentum")
-    below_1 = {"RMSProp": ["rms_decay"], "Adam": ["momentum", "momentum2"]}.get(param.type, [])
-    for name in below_1:
-        if not 0 <= getattr(param, name) < 1:
-            spec.fail(f"{name} of {param.type} must be at least 0 and below 1, not {getattr(param, name):g}", name)
-    if param.type == "AdaDelta" and not 0 <= param.momentum <= 1:
-        spec.fail(f"momentum of AdaDelta must be between 0 and 1, not {param.momentum:g}", "momentum")
-    if param.type not in ("SGD", "Nesterov") and param.delta < 0:
-        spec.fail(f"delta of {param.type} must be 0 or more, not {param.delta:g}", "delta")
 
 
 def _check_policy(spec: SolverSpec) -> None:

@@ -1,0 +1,48 @@
+"""Layers of the forks of Caffe against what the forks compute: see golden/forks/README.md."""
+
+from __future__ import annotations
+
+import pytest
+from golden_layers import FORK_TYPES, FORKS, assert_case, assert_close, build, feed, named, names, set_params
+
+QUIRK = "/quirk_"  # what a fork does and we do not: see docs/differences.md
+
+
+@pytest.mark.parametrize("name", [name for name in names(False, FORK_TYPES) if "_graphs" not in name and QUIRK not in name])
+def test_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FORKS)
+    case = named(name)
+    net = build(case)
+    params = net.params.get("test", [])
+    set_params(params, case)
+    inputs = feed(case)
+    for _ in range(case.get("n_forward", 1)):
+        _, blobs = net(inputs)
+    assert_case(case, inputs, params, [blobs[top] for top in case["tops"]])
+
+
+@pytest.mark.parametrize("name", names(False, ["forks/_graphs"]))
+def test_graph(name: str) -> None:
+    case = named(name)
+    net = build(case)
+    params = [net.params[layer][int(index)] for layer, _, index in (text[:-1].rpartition("[") for text in case["params"])]
+    set_params(params, case)
+    inputs = feed(case)
+    for i, x in enumerate(inputs.values()):
+        x.requires_grad_(f"bottom_diff_{i}" in case)
+    loss, blobs = net(inputs)
+    for i, top in enumerate(case["tops"]):
+        if f"top_{i}" in case:
+            assert_close(blobs[top], case, f"top_{i}", 10)
+    if "loss" in case:
+        assert_close(loss, case, "loss", 10)
+    if loss.requires_grad:
+        loss.backward()
+        for i, param in enumerate(params):
+            if f"param_diff_{i}" in case and param.requires_grad:
+                assert param.grad is not None
+                assert_close(param.grad, case, f"param_diff_{i}", 10)
+        for i, x in enumerate(inputs.values()):
+            if f"bottom_diff_{i}" in case:
+                assert x.grad is not None
+                assert_close(x.grad, case, f"bottom_diff_{i}", 10)
