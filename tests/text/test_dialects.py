@@ -87,6 +87,7 @@ def test_other_layers_of_the_same_type_tell() -> None:
 def test_other_types_of_the_net_tell() -> None:
     assert told('type: "BN"', 'type: "Upsample" ' + 2 * BOTTOM) == ["BN/segnet", "Upsample/segnet"]
     assert told('type: "SmoothL1Loss"', 'type: "PriorBox"') == ["SmoothL1Loss/ssd", "PriorBox"]
+    assert told('type: "SoftmaxWithLoss"', 'type: "PSROIPooling"') == ["SoftmaxWithLoss", "PSROIPooling"]
 
 
 def test_where_the_net_tells_both_the_choice_decides() -> None:
