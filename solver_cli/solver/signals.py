@@ -89,7 +89,7 @@ class SignalHandler:
         return any(self.effects[signal.Signals(number)].ends for number in self.received)
 
     def _end_at_once(self, number: int) -> None:
-        """Leave without waiting for anything: a disk, a reader or a layer that hangs may be why somebody interrupts twice."""
+        """Leave without waiting: a disk, a reader or a layer that hangs may be why somebody interrupts twice."""
         with suppress(OSError):
             os.write(2, b"\ninterrupted twice: stopped at once, without another snapshot\n")
         self.workers.kill()
