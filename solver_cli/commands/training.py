@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 
 import torch
 
@@ -29,7 +30,9 @@ def train(path: str, run: RunOptions) -> int:
     --snapshot auto goes on from the newest whole snapshot of the file's snapshot_prefix; where there is none it starts, from
     --weights if they are given.
     """
-    spec = effective(path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings)
+    spec = effective(
+        path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
+    )
     snapshot = run.snapshot
     if snapshot == AUTO:
         with spec.placing():
@@ -61,6 +64,7 @@ def effective(
     level: int = 0,
     stages: Sequence[str] = ("",),
     settings: Sequence[tuple[str, str]] = (),
+    dialect: str | None = None,
 ) -> SolverSpec:
     """The solver file `path` with what the options change in it; `weights` of "" takes the file's own away. Raises Error."""
     spec = read_solver(path)
@@ -73,7 +77,7 @@ def effective(
         spec.param.ClearField("weights")
     if weights:
         spec.param.weights.append(weights)
-    return spec
+    return replace(spec, dialect=dialect)
 
 
 def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:

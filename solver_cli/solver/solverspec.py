@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,6 +29,7 @@ class SolverSpec:
     param: SolverParameter
     file: str = "<text>"
     place: Place = field(default_factory=Place)
+    dialect: str | None = None  # of its nets, where they do not tell: see text/dialects.py
 
     def fail(self, message: str, path: str | None = None) -> NoReturn:
         """Raise a ConfigError at the field `path`."""
@@ -144,6 +145,7 @@ def train_net(spec: SolverSpec) -> NetSpec:
     else:
         log.info("solver.cpp:102", f"Creating training net from net file: {param.net}")
         net = _file(spec, param.net, "net")
+    net = replace(net, dialect=spec.dialect)
     return net.with_state(NetState(phase=Phase.Value("TRAIN")), param.train_state)
 
 
@@ -160,7 +162,8 @@ def test_nets(spec: SolverSpec) -> list[tuple[str, NetSpec]]:
             nets.append((f"net file: {param.net}", _file(spec, param.net, "net")))
     phase = NetState(phase=Phase.Value("TEST"))
     states = param.test_state or [NetState()] * len(nets)
-    return [(what, net.with_state(phase, state)) for (what, net), state in zip(nets, states, strict=True)]
+    pairs = zip(nets, states, strict=True)
+    return [(what, replace(net, dialect=spec.dialect).with_state(phase, state)) for (what, net), state in pairs]
 
 
 def _inside(spec: SolverSpec, name: str, index: int | None = None) -> NetSpec:

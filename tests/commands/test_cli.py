@@ -38,6 +38,7 @@ def test_options_of_train_are_frozen() -> None:
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
         "--batch-norm-window", "--precision", "--compile", "--quiet",
+        "--dialect",
     }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert {name: options(command) for name, command in TOOLS.items()} == {
         "data": {"NAME", "--to", "--full"},
         "layers": {"[TYPE]", "--markdown"},
-        "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--set", "--no-python-layers"},
+        "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }
