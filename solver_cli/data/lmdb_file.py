@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from struct import Struct
-from typing import NamedTuple
 
 from solver_cli import files
 from solver_cli.formats.mapped import Mapped
@@ -42,6 +41,7 @@ PATIENCE = 100  # times that a run is taken anew because a writer was faster
 
 Value = bytes | memoryview
 Record = tuple[bytes, Value]
+Page = tuple[int, bytes, tuple[int, ...]]  # number, content, where its nodes begin
 
 
 class Damaged(Exception):
@@ -59,14 +59,6 @@ class Snapshot:
     root: int
     end: int  # of its last page, in bytes
     transaction: int
-
-
-class Page(NamedTuple):
-    """A leaf or a branch, and where its nodes begin."""
-
-    number: int
-    content: bytes
-    places: tuple[int, ...]
 
 
 class LmdbFile:
@@ -199,28 +191,34 @@ class LmdbFile:
         """The leaves below a page that is `depth` levels high, from that of the key `start` on."""
         if not depth:
             return
-        page = self._page(snapshot, number, LEAF if depth == 1 else BRANCH)
         if depth == 1:
-            yield page
+            yield self._page(snapshot, number, LEAF)
             return
+        _, page, places = self._page(snapshot, number, BRANCH)
         keys, children = [], []
-        for at in page.places:
-            low, high, top, length = NODE.unpack_from(page.content, at)
-            keys.append(page.content[at + 8 : at + 8 + length])
+        for at in places:
+            low, high, top, length = NODE.unpack_from(page, at)
+            keys.append(page[at + 8 : at + 8 + length])
             children.append(low | high << 16 | top << 32)
         first = bisect_right(keys, start, 1)  # the first child's key stands for all that are smaller
         for child in children[first - 1 :]:
-            yield from self._leaves(snapshot, child, depth - 1, start)
+            if depth == 2:  # without one more generator for each leaf
+                yield self._page(snapshot, child, LEAF)
+            else:
+                yield from self._leaves(snapshot, child, depth - 1, start)
 
     def _page(self, snapshot: Snapshot, number: int, kind: int) -> Page:
         """The page with a number, if it is of that kind."""
         at, end = number * snapshot.page_size, (number + 1) * snapshot.page_size
-        page = bytes(self._reaching(snapshot, number, end)[at:end])
+        view = self._view
+        if number < 2 or end > snapshot.end or end > len(view):
+            view = self._reaching(snapshot, number, end)
+        page = bytes(view[at:end])
         found, _, kinds, lower, upper = HEAD.unpack_from(page)
         if found == number and kinds & KINDS == kind and HEAD.size < lower <= upper <= len(page) and not lower % 2:
             places = numbers((lower - HEAD.size) // 2).unpack_from(page, HEAD.size)
             if max(places) <= len(page) - NODE.size:
-                return Page(number, page, places)
+                return number, page, places
         raise Damaged(f"damaged: page {number} is no {'leaf' if kind == LEAF else 'branch'} of the tree")
 
     def _large(self, snapshot: Snapshot, number: int, length: int) -> Value:
