@@ -78,6 +78,7 @@ def test_several_values_inside_a_layer() -> None:
         ("SoftmaxLoss", list(layer_types()), "SoftmaxWithLoss"),
         ("RELU", list(layer_types()), "ReLU"),
         ("Adma", ["Adam", "SGD"], "Adam"),
+        ("onw", ["own", "other"], "own"),
     ],
 )
 def test_nearest(name: str, known: list[str], near: str) -> None:
