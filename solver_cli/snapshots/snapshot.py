@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -275,6 +277,7 @@ class Checkpoints:
         self.keep = keep
         self.writer = archive.Writer()
         self.saved = self.good = ""
+        self._begun, self._own = time.time(), set[str]()
         self._copied = Event()
         self._copied.set()
         archive.sweep(self.names.prefix)
@@ -299,6 +302,7 @@ class Checkpoints:
 
         def job() -> None:
             try:
+                self._look_for_others(pair.state)
                 (self._copy(pair) if copy else pair).write()
             except BaseException:
                 self.saved = ""
@@ -310,6 +314,14 @@ class Checkpoints:
         if copy:
             self._copied.clear()
         self.writer.submit(job, retry)
+
+    def _look_for_others(self, path: str) -> None:
+        """Warn of a second run of the same names: the state `path` is there, younger than this run, and not its own."""
+        with suppress(OSError):
+            if path not in self._own and os.stat(path).st_mtime > self._begun:  # noqa: PTH116
+                remedy = "each needs a snapshot_prefix of its own, or they overwrite each other's snapshots"
+                log.warning("solver.cpp", f"{path}: another run has written it since this one began: {remedy}")
+        self._own.add(path)
 
     def _copy(self, pair: Pair) -> Pair:
         try:

@@ -1,6 +1,8 @@
 """Weights and solver states: real files, our own, old ones, and everything that is neither."""
 
+import errno
 import io
+import os
 import random
 import resource
 import signal
@@ -14,7 +16,7 @@ from solver_cli import caffe_pb2
 from solver_cli.commands import upgrading
 from solver_cli.errors import SnapshotError
 from solver_cli.formats import caffemodel, identify, solverstate, wire
-from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.atomic import atomic_write, check_place, leftovers
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
 BINARY = ["v1", "v1_upgraded", "shared", "batchnorm", "diff"]
@@ -233,11 +235,24 @@ def test_a_blob_that_another_layer_owns_leaves_a_gap(tmp_path):
     assert not layer.fits(0, (1,)) and layer.fits(1, (2,))
 
 
-@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/0"), ("/a",), ("",), ("a//b",), (".",)])
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/0"), ("/a",), ("",), ("a//b",), (".",), ("/".join("a" * 52),)])
 def test_names_that_hdf5_cannot_hold_are_refused_before_writing(names, tmp_path):
     with pytest.raises(SnapshotError, match=r"cannot be stored in HDF5.*BINARYPROTO"):
         caffemodel.write_hdf5(tmp_path / "w", net_of(*names), [[np.zeros(1)] for _ in names])
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "../../a", "/".join("a" * 51), "日", "a\nb"])
+def test_odd_names_that_hdf5_can_hold_come_back(name, tmp_path):
+    caffemodel.write_hdf5(tmp_path / "w", net_of(name), [[np.ones(2)]])
+    assert [layer.name for layer in caffemodel.read(tmp_path / "w").layers if layer.blobs] == [name]
+    assert names_in(tmp_path) == ["w"]
+
+
+def test_of_two_layers_of_one_name_in_hdf5_one_may_have_blobs(tmp_path):
+    caffemodel.write_hdf5(tmp_path / "w", net_of("a", "a"), [[], [np.ones(2)]])
+    (layer,) = caffemodel.read(tmp_path / "w").layers
+    assert layer.name == "a" and [blob.tolist() for blob in layer.blobs] == [[1, 1]]
 
 
 @pytest.mark.parametrize("write", [solverstate.write, solverstate.write_hdf5])
@@ -522,3 +537,53 @@ def test_a_full_disk_leaves_nothing_behind(write, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == b"before" and names_in(tmp_path) == ["w"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize(("owner", "call"), [(os, "open"), (os, "fsync"), (Path, "replace")])
+def test_whatever_the_system_refuses_is_one_line_and_leaves_nothing_behind(owner, call, code, tmp_path, monkeypatch):
+    def refuses(*args):
+        raise OSError(code, os.strerror(code))
+
+    path = put(tmp_path / "w", b"before")
+    monkeypatch.setattr(owner, call, refuses)
+    with pytest.raises(SnapshotError, match=f"w: cannot be written: {os.strerror(code)}$"), atomic_write(path) as out:
+        out.write(b"after")
+    assert path.read_bytes() == b"before" and names_in(tmp_path) == ["w"]
+
+
+def test_a_name_of_any_length_that_fits_is_written(tmp_path):
+    for name in ("n" * 255, "日" * 85):
+        check_place(tmp_path / name)
+        assert not names_in(tmp_path)
+        with atomic_write(tmp_path / name) as out:
+            out.write(b"x")
+        (tmp_path / name).unlink()
+    for name in ("n" * 256, "a\0b", "a\ud800b"):
+        with pytest.raises(SnapshotError, match="cannot be written: "):
+            check_place(tmp_path / name)
+    assert not names_in(tmp_path)
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(SnapshotError, match=r"a device or a pipe|Is a directory"), atomic_write(tmp_path / name):
+            pass
+    assert sorted(names_in(tmp_path)) == ["folder", "link", "pipe"] and Path("/dev/null").is_char_device()
+
+
+def test_a_file_belongs_to_its_writer_until_it_has_its_name(tmp_path, monkeypatch):
+    """A process that clears up meanwhile leaves it alone, up to the last moment."""
+    real, seen = Path.replace, []
+
+    def renamed(path, target):
+        seen.append((path.exists(), list(leftovers(tmp_path, "w"))))
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", renamed)
+    with atomic_write(tmp_path / "w") as out:
+        out.write(b"x")
+    assert seen == [(True, [])] and names_in(tmp_path) == ["w"]
