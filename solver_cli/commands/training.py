@@ -89,6 +89,8 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
         log.info("caffe.cpp:197", "Use CPU.")
         return torch.device("cpu")
     index = _gpu_index(gpu) if gpu is not None else spec.param.device_id
+    if index < 0:
+        spec.fail(f"device_id must be 0 or more, not {index}", "device_id")
     if index >= torch.cuda.device_count():
         found = f"there is no GPU {index}: this machine has {torch.cuda.device_count()}"
         if gpu is None:

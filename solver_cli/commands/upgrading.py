@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from google.protobuf.message import DecodeError
 
-from solver_cli import log
+from solver_cli import files, log
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats.atomic import atomic_write
@@ -50,7 +48,7 @@ def _read(source: str) -> tuple[NetParameter | SolverParameter, prototxt.Place, 
     """The file's message, the places of its fields, and whether it is text. What fits neither a net nor a solver is told
     by the parser that got further."""
     try:
-        raw = Path(source).read_bytes()
+        raw = files.read(source)
     except OSError as error:
         raise ConfigError(f"cannot read it: {error.strerror}", Where(source)) from None
     if b"\0" in raw or source.endswith((".caffemodel", ".binaryproto")):

@@ -28,6 +28,7 @@ from solver_cli.data.source import check_batch_size, check_fields, check_source,
 from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
+from solver_cli.text.remedies import how_made
 
 FIELD = "data_param"
 FIELDS = ("source", "batch_size", "backend", "prefetch")
@@ -192,7 +193,8 @@ def open_database(backend: int, source: str) -> Database:
     """The database in the folder `source`; the one that is open already, if it is. Raises ConfigError, DataError."""
     path = Path(source)
     if not os.path.isdir(path):  # noqa: PTH112 - no error for names that no system takes
-        found = "is a file, not the folder of a database" if os.path.exists(path) else "no such database"  # noqa: PTH110
+        there = os.path.exists(path)  # noqa: PTH110
+        found = "is a file, not the folder of a database" if there else f"no such database{how_made(path)}"
         raise DataError(f"{path}: {found}", field=f"{FIELD}.source")
     key = (backend, str(path.resolve()), path.stat().st_ino)
     database = _open.get(key)

@@ -20,6 +20,7 @@ from solver_cli.formats.hdf5 import check_size
 from solver_cli.formats.wire import Malformed
 from solver_cli.registry import layer as register_layer
 from solver_cli.registry import source
+from solver_cli.text.remedies import how_made
 
 FIELD = "hdf5_data_param"
 FILES, ROWS = 0, 1  # what an order is drawn for
@@ -116,6 +117,8 @@ def read_list(path: str) -> list[str]:
     say(f"Loading list of HDF5 filenames from: {path}", "hdf5_data_layer.cpp:81")
     try:
         text = files.read(path).decode("utf-8", "surrogateescape")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: {error.strerror}{how_made(path)}", field=f"{FIELD}.source") from None
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}", field=f"{FIELD}.source") from None
     if text.startswith("\udc89HDF"):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from solver_cli import files
 from solver_cli.caffe_pb2 import BlobProto, BlobProtoVector, Datum
 from solver_cli.data.decode import opencv
 
@@ -193,7 +193,7 @@ def load_image(filename: str | os.PathLike[str], color: bool = True) -> Array:
     file, ConfigError if OpenCV is not installed.
     """
     cv2 = opencv()
-    data = np.frombuffer(Path(filename).read_bytes(), np.uint8)
+    data = np.frombuffer(files.read(filename), np.uint8)
     stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
     if stored is None:
         raise OSError(f"{filename} is not a picture that can be decoded")

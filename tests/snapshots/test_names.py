@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from running import NET, SOLVER, Ended, assert_like, call, changed, write
+from solver_cli.commands.cli import train
 
 from solver_cli import Solver
-from solver_cli.commands.cli import train
 from solver_cli.snapshots import archive
 
 LONG = "日" * 74  # with `_iter_2.solverstate` 241 bytes; the temporary name would have more than 255

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from running import SOLVER, call, write
-
 from solver_cli.commands.cli import plan, train
 
 NET = """
