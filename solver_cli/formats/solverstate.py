@@ -151,7 +151,7 @@ def write_hdf5(destination: str | os.PathLike[str] | BinaryIO, state: State) -> 
         for i, blob in enumerate(state.history):
             history.create_dataset(str(i), data=np.asarray(blob, np.float32))
         if state.run:
-            file.create_dataset("run", data=state.run)
+            _write_string(file, b"run", state.run.encode())  # in the heap of free lengths damage can hang the library
             file.create_dataset("checksum", data=np.uint32(state.checksum()))
 
 

@@ -47,6 +47,20 @@ def test_a_run_with_twins_resumes_as_if_it_had_never_stopped(folder: Path, net: 
     assert any("another layer is called" in line for line in ended.log)
 
 
+def test_data_layers_of_one_name_go_on_each_where_it_was(folder: Path) -> None:
+    data = 'layer { name: "data" type: "DummyData" top: "%s" dummy_data_param { shape { dim: 4 dim: 3 } %s } }\n'
+    draws = 'data_filler { type: "gaussian" }'
+    net = data % ("x", draws) + data % ("y", draws) + """
+        layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" inner_product_param { num_output: 3 } }
+        layer { name: "loss" type: "EuclideanLoss" bottom: "ip" bottom: "y" top: "loss" }
+    """
+    write(folder, net)
+    trained("--set", "max_iter=4", "--set", "snapshot=2")
+    whole = Path("snap_iter_4.caffemodel").read_bytes()
+    trained("--snapshot", "snap_iter_2.solverstate", "--set", "max_iter=4")
+    assert Path("snap_iter_4.caffemodel").read_bytes() == whole
+
+
 @pytest.mark.parametrize("net", [RELU, BEFORE])
 def test_test_nets_share_the_twin_with_blobs(folder: Path, net: str) -> None:
     write(folder, net, SOLVER + "test_iter: 1 test_interval: 1")
