@@ -29,15 +29,9 @@ class Carried:
             if node.source is not None:
                 state["sources"][name] = {"of": _identity(node), "at": node.source.state_dict()}
             elif hasattr(module, "reset") and module.state is not None:
-<<<<<<< HEAD
-                state["recurrent"][node.name] = list(module.state)
-            elif node.kind.user_code and _resumes(module.instance):
-                state.setdefault("python", {})[node.name] = copy.deepcopy(module.instance.state_dict())
-=======
                 state["recurrent"][name] = list(module.state)
-            elif node.param.type == "Python" and _resumes(module.instance):
+            elif node.kind.user_code and _resumes(module.instance):
                 state.setdefault("python", {})[name] = copy.deepcopy(module.instance.state_dict())
->>>>>>> f3ed5ce420faa21ae030adffb21de67f90860b6a
         if self.net.draws is not None:
             state["generator"] = self.net.draws.get_state()
         return state
@@ -59,7 +53,7 @@ class Carried:
             except (KeyError, RuntimeError):
                 log.warning("solver.cpp", "the snapshot is of another device or net: dropout draws other masks from here on")
         for name, node in self._named():
-            if name in state.get("python", {}) and node.param.type == "Python" and _resumes(node.module.instance):  # type: ignore[union-attr]
+            if name in state.get("python", {}) and node.kind.user_code and _resumes(node.module.instance):  # type: ignore[union-attr]
                 node.module.call("load_state_dict", _arrays(state["python"][name]))  # type: ignore[union-attr, operator]
 
     def _named(self) -> Iterator[tuple[str, Node]]:

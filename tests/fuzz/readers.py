@@ -231,14 +231,10 @@ def _pristine() -> str:
 def run_seeds() -> list[bytes]:
     _solver().step(2)
     told = {"weights": {"size": 3, "crc32": 5}, "bytes": b"ab"}
-<<<<<<< HEAD
-    states = [_pristine(), runstate.dumps(_solver().parts.state()), runstate.dumps(told)]
-=======
     blobs = [(learned.node.name, learned.index) for learned in _solver().net.learned]
     origin = {"type": "SGD", "file": "", "random_seed": 1, "blobs": blobs}
-    now = _solver()._run_state()
+    now = _solver().parts.state()
     states = [_pristine(), runstate.dumps(now), runstate.dumps({**now, "origin": origin}), runstate.dumps(told)]
->>>>>>> f3ed5ce420faa21ae030adffb21de67f90860b6a
     return [text.replace(str(_folder()), HERE).encode() for text in states]
 
 
