@@ -303,6 +303,10 @@ class Net:
         return list(self.blobs)
 
     @property
+    def _blob_loss_weights(self) -> list[float]:
+        return list(self.blob_loss_weights.values())
+
+    @property
     def _inputs(self) -> list[int]:
         return [self._blob_names.index(name) for name in self.inputs]
 

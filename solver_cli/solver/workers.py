@@ -65,5 +65,5 @@ class Workers:
 
 
 def _when_python_ends(function: Callable[[], object]) -> None:
-    """Before it waits for threads and for the executors of concurrent.futures, which use the same door; `atexit` is later."""
+    """Before it waits for threads and the executors of concurrent.futures, which use the same door; `atexit` is later."""
     getattr(threading, "_register_atexit", atexit.register)(function)
