@@ -12,6 +12,7 @@ from solver_cli.pycaffe.mode import has_nccl as has_nccl
 from solver_cli.pycaffe.mode import init_log as init_log
 from solver_cli.pycaffe.mode import layer_type_list as layer_type_list
 from solver_cli.pycaffe.mode import set_device as set_device
+from solver_cli.pycaffe.mode import set_logging_disabled as set_logging_disabled
 from solver_cli.pycaffe.mode import set_mode_cpu as set_mode_cpu
 from solver_cli.pycaffe.mode import set_mode_gpu as set_mode_gpu
 from solver_cli.pycaffe.mode import set_multiprocess as set_multiprocess

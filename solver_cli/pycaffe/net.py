@@ -260,6 +260,7 @@ class Net:
         """Copy the weights of the file `path`, binary or HDF5, into the layers of the same name. Raises SnapshotError."""
         self._prepare()
         snapshot.load_weights(self.core, str(path))
+        self._pass.forget()
 
     load_hdf5 = copy_from
 
@@ -287,6 +288,7 @@ class Net:
             if id(learned.blob) not in before:
                 learned.blob = nn.Parameter(learned.blob.detach(), learned.blob.requires_grad)
         self.core.install()
+        self._pass.forget()
 
     def clear_param_diffs(self) -> None:
         """Set the diffs of all learned blobs to zero."""

@@ -66,6 +66,8 @@ class Solver:
     def restore(self, file: str) -> None:
         """Go on from a solver state. Raises SnapshotError."""
         self._run(self.core.restore, str(file))
+        for net in (self.net, *self.test_nets):
+            net._pass.forget()
 
     def snapshot(self) -> None:
         """Write weights and state. Raises SnapshotError."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from running import ENVIRONMENT, program
+from running import ENVIRONMENT, program, run
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 
@@ -113,6 +113,28 @@ def test_workers_end_with_the_command(kind: str, tmp_path: Path) -> None:
     code, text = ended(start(tmp_path, kind))
     assert code == 0 and "Optimization Done." in text.splitlines()[-2 if kind == "fork atexit" else -1]
     assert "Traceback" not in text and ("ended by 15" in text) == (kind == "fork atexit")
+
+
+SCRIPT = """
+import multiprocessing
+import caffe
+
+def work(number):
+    return caffe.TEST + number, caffe.io.Transformer.__module__
+
+if __name__ == "__main__":
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        print(*pool.apply(work, (1,)))
+"""
+
+
+def test_a_spawned_worker_of_a_script_imports_what_the_script_does(tmp_path: Path) -> None:
+    """Also where a caffe that cannot be imported stands beside the script, as in a Caffe that was not built."""
+    (tmp_path / "caffe").mkdir()
+    (tmp_path / "caffe/__init__.py").write_text("from caffe._caffe import Net")
+    (tmp_path / "script.py").write_text(SCRIPT)
+    ended = run("solver-tools", "python", "script.py", folder=tmp_path)
+    assert (ended.code, ended.stdout, ended.complaints) == (0, "2 solver_cli.pycaffe.io\n", [])
 
 
 @pytest.mark.parametrize(
