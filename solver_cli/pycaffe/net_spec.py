@@ -7,6 +7,7 @@ A net of one layer: `n = NetSpec(); n.data = L.Input(shape=dict(dim=[1, 3, 8, 8]
 from __future__ import annotations
 
 from collections import Counter
+from collections import OrderedDict as OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -17,7 +18,7 @@ from solver_cli import caffe_pb2
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.pycaffe import elsewhere
 
-__getattr__ = elsewhere.names(__name__, OrderedDict="collections:OrderedDict", six="six")
+__getattr__ = elsewhere.names(__name__, six="six")
 
 _DESCRIPTOR: Any = LayerParameter.DESCRIPTOR
 

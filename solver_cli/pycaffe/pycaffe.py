@@ -1,4 +1,9 @@
-"""caffe.pycaffe: nets and solvers."""
+"""caffe.pycaffe: nets and solvers, and what `from caffe.pycaffe import *` has always brought along."""
+
+from collections import OrderedDict as OrderedDict
+from itertools import zip_longest as izip_longest  # noqa: F401
+
+import numpy as np  # noqa: F401
 
 from solver_cli.pycaffe import elsewhere
 from solver_cli.pycaffe.mode import NCCL as NCCL
@@ -11,11 +16,4 @@ from solver_cli.pycaffe.solver import NesterovSolver as NesterovSolver
 from solver_cli.pycaffe.solver import RMSPropSolver as RMSPropSolver
 from solver_cli.pycaffe.solver import SGDSolver as SGDSolver
 
-__getattr__ = elsewhere.names(
-    __name__,
-    OrderedDict="collections:OrderedDict",
-    izip_longest="itertools:zip_longest",
-    np="numpy",
-    caffe="solver_cli:pycaffe",
-    six="six",
-)
+__getattr__ = elsewhere.names(__name__, caffe="solver_cli:pycaffe", six="six")

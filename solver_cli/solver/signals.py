@@ -11,7 +11,7 @@ from contextlib import suppress
 from enum import Enum
 from types import FrameType, TracebackType
 
-from solver_cli.solver.workers import Workers
+from solver_cli.solver.workers import Workers, kill
 
 TWICE = 0.3  # seconds from which on two signals are two wishes: timeout, srun and others send the same one more than once
 
@@ -91,7 +91,7 @@ class SignalHandler:
         """Leave without waiting for anything: a disk, a reader or a layer that hangs may be why it is asked for twice."""
         with suppress(OSError):
             os.write(2, b"\ninterrupted twice: stopped at once, without another snapshot\n")
-        self.workers.kill()
+        kill(self.workers.processes())
         os._exit(128 + number)
 
     def leave_alone(self) -> None:

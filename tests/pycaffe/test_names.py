@@ -81,6 +81,8 @@ IMPORTS = """
 import json
 import caffe
 early = [caffe.pycaffe.Net is caffe.Net, caffe.io.caffe_pb2.BlobProto, caffe.net_spec.OrderedDict().popitem]
+from caffe.pycaffe import *
+OrderedDict(np.zeros((1, 2)).tolist()), Net, SGDSolver
 import caffe._caffe as C, caffe.pycaffe as P, caffe.test, caffe.draw, caffe.proto.caffe_pb2 as pb
 from caffe.io import caffe_pb2, resize, skimage, zoom
 from caffe._caffe import RawBlobVec, Solver
