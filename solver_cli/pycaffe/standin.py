@@ -11,7 +11,9 @@ from types import ModuleType
 from solver_cli import log
 
 PACKAGE = "solver_cli.pycaffe"
-MODULES = ("io", "net_spec", "classifier", "detector", "draw", "coord_map", "proto", "proto.caffe_pb2")
+MODULES = (
+    "_caffe", "pycaffe", "io", "net_spec", "classifier", "detector", "draw", "coord_map", "proto", "proto.caffe_pb2", "test",
+)  # fmt: skip
 SITE = "_caffe.cpp"
 ON_PATH = str(Path(__file__).with_name("on_path"))  # holds a package caffe, which is this one
 
@@ -29,7 +31,7 @@ def install() -> ModuleType:
     package = ours()
     if ON_PATH not in sys.path:
         sys.path.insert(0 if _holds_caffe(sys.path[:1]) else 1, ON_PATH)
-    sys.modules["caffe"] = sys.modules["caffe.pycaffe"] = sys.modules["caffe._caffe"] = package
+    sys.modules["caffe"] = package
     for name in MODULES:
         parent, _, leaf = name.rpartition(".")
         folder = importlib.import_module(f"{PACKAGE}.{parent}" if parent else PACKAGE)

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
 from types import FrameType, TracebackType
-from weakref import WeakSet
 
-from solver_cli.solver.workers import Workers
+from solver_cli.solver.workers import Workers, kill
 
 TWICE = 0.3  # seconds from which on two signals are two wishes: timeout, srun and others send the same one more than once
 
@@ -89,10 +88,10 @@ class SignalHandler:
         return any(self.effects[signal.Signals(number)].ends for number in self.received)
 
     def _end_at_once(self, number: int) -> None:
-        """Leave without waiting: a disk, a reader or a layer that hangs may be why somebody interrupts twice."""
+        """Leave without waiting for anything: a disk, a reader or a layer that hangs may be why it is asked for twice."""
         with suppress(OSError):
             os.write(2, b"\ninterrupted twice: stopped at once, without another snapshot\n")
-        self.workers.kill()
+        kill(self.workers.processes())
         os._exit(128 + number)
 
     def leave_alone(self) -> None:
@@ -102,7 +101,7 @@ class SignalHandler:
 
 
 Handler = Callable[[int, FrameType | None], object] | int | None
-_entered: WeakSet[SignalHandler] = WeakSet()
+_entered: set[SignalHandler] = set()
 _masks = threading.local()
 
 

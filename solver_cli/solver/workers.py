@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from multiprocessing.process import BaseProcess
 
@@ -33,12 +33,6 @@ class Workers:
         """The worker processes that still run."""
         return [process for process in multiprocessing.active_children() if process not in self.before]
 
-    def kill(self) -> None:
-        """End the worker processes at once."""
-        for process in self.processes():
-            with suppress(OSError):
-                process.kill()
-
     def end_with_the_program(self, code: int) -> None:
         """See to it that the program ends, with exit code `code` where Python's own end would last for ever."""
         if self.processes() or not self.before.issuperset(threading.enumerate()):
@@ -53,7 +47,7 @@ class Workers:
         left = [f"process {process.pid} ({process.name})" for process in self.processes()]
         left += [f"thread {thread.name}" for thread in threading.enumerate() if self._holds_up(thread)]
         log.warning(SITE, f"after the end there is still {', '.join(left) or 'somebody to wait for'}: ended")
-        self.kill()
+        kill(self.processes())
         time.sleep(PATIENCE / 3)
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
@@ -64,6 +58,13 @@ class Workers:
         return not thread.daemon and thread not in self.before and thread.is_alive()
 
 
+def kill(processes: Iterable[BaseProcess]) -> None:
+    """End worker processes at once, some of which may have ended meanwhile."""
+    for process in processes:
+        with suppress(OSError, ValueError):
+            process.kill()
+
+
 def _when_python_ends(function: Callable[[], object]) -> None:
-    """Before it waits for threads and for executors of concurrent.futures, which use the same door; `atexit` is later."""
+    """Before it waits for threads and the executors of concurrent.futures, which use the same door; `atexit` is later."""
     getattr(threading, "_register_atexit", atexit.register)(function)
