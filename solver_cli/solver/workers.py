@@ -9,8 +9,8 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
 
 from solver_cli import log
@@ -56,6 +56,18 @@ class Workers:
 
     def _holds_up(self, thread: threading.Thread) -> bool:
         return not thread.daemon and thread not in self.before and thread.is_alive()
+
+
+@contextmanager
+def none_outlives() -> Iterator[None]:
+    """See to the end of what is started inside, as soon as the program ends."""
+    workers = Workers()
+    try:
+        yield
+    except BaseException:
+        workers.end_with_the_program(1)
+        raise
+    workers.end_with_the_program(0)
 
 
 def kill(processes: Iterable[BaseProcess]) -> None:

@@ -30,9 +30,11 @@ def command(solver: str, batch: int | None, **chosen: Any) -> None:
     run = RunOptions(**chosen)
     with reported(logging.WARNING):
         from solver_cli.commands import report, training
+        from solver_cli.solver.workers import none_outlives
 
         spec = training.effective(
             solver, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
         )
-        lines = report.plan(spec, batch=batch, memory=run.memory, python_layers=run.python_layers)
+        with none_outlives():
+            lines = list(report.plan(spec, batch=batch, memory=run.memory, python_layers=run.python_layers))
         click.echo("\n".join(lines))
