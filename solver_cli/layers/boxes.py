@@ -24,8 +24,8 @@ def overlap(a: Tensor, b: Tensor, edge: float = 0.0) -> Tensor:
     height = torch.minimum(a[..., 3], b[..., 3]).sub_(torch.maximum(a[..., 1], b[..., 1]))
     meet = torch.minimum(width, height) >= 0
     shared = width.add_(edge).mul_(height.add_(edge))
-    union = (area(a, edge) + area(b, edge)).sub_(shared).clamp_(min=torch.finfo(shared.dtype).tiny)
-    return shared.div_(union).mul_(meet)
+    union = (area(a, edge) + area(b, edge)).sub_(shared)
+    return torch.where(meet & (shared > 0), shared / union, 0)  # an area may be infinite, or not be a number
 
 
 def crosses_boundary(boxes: Tensor) -> Tensor:
