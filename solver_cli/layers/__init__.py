@@ -3,6 +3,7 @@
 from solver_cli.layers import common as common
 from solver_cli.layers import convolution as convolution
 from solver_cli.layers import detection as detection
+from solver_cli.layers import detection_evaluate as detection_evaluate
 from solver_cli.layers import inner_product as inner_product
 from solver_cli.layers import loss as loss
 from solver_cli.layers import multibox as multibox

@@ -1,4 +1,4 @@
-"""Boxes as (..., 4) tensors xmin ymin xmax ymax: how they overlap, how they are coded by prior boxes, which ones are kept."""
+"""Boxes as (..., 4) tensors xmin ymin xmax ymax: how they overlap, how prior boxes code them, which ones are kept."""
 
 from __future__ import annotations
 

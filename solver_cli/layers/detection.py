@@ -1,4 +1,4 @@
-"""DetectionOutput: what a detection net finds, from codes and scores. DetectionEvaluate: which of it is right."""
+"""DetectionOutput: what a detection net finds, from codes and scores."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from solver_cli.registry import layer
 class DetectionOutput(nn.Module):
     """top (1, 1, n, 7) = picture, class, score, xmin, ymin, xmax, ymax of what is found, by picture, class, falling score
 
-    Bottoms: codes (N, 4 P) or (N, 4 P classes), probabilities (N, P classes), prior boxes (1, 2, 4 P). Where nothing is found
-    in the whole batch: a row for each picture, its number and then -1.
+    Bottoms: codes (N, 4 P) or (N, 4 P classes), probabilities (N, P classes), prior boxes (1, 2, 4 P). Where nothing is
+    found in the whole batch: a row for each picture, its number and then -1.
     """
 
     def __init__(self, param: DetectionOutputParameter, shapes: list[Shape]):

@@ -35,7 +35,7 @@ class DetectionFiles:
         self.count = save.num_test_image if save.HasField("num_test_image") else len(self.pictures)
         if not 0 < self.count <= len(self.pictures):
             raise ConfigError(
-                f"num_test_image {self.count} must be between 1 and the {len(self.pictures)} pictures of {save.name_size_file}",
+                f"num_test_image {self.count} is not in 1..{len(self.pictures)}, the pictures of {save.name_size_file}",
                 field=f"{FIELD}.num_test_image",
             )
         self.resize = save.resize_param if save.HasField("resize_param") else None

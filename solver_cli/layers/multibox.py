@@ -246,7 +246,7 @@ class MultiBoxLoss(nn.Module):
         if self.param.conf_loss_type == MultiBoxLossParameter.SOFTMAX:
             total: Tensor = _NegativeLogs.apply(flat, labels.unsqueeze(1), counted)  # type: ignore[no-untyped-call]
             return total
-        # The other targets are the background's number, 0 or not, and without mining the background has no target of its own.
+        # All other targets are the background's number, 0 or not, and without mining no box has the background for a target.
         hot = torch.full_like(flat, self.background).detach()
         if chosen is not None:
             hot.scatter_(1, labels.unsqueeze(1), 1)
@@ -323,7 +323,8 @@ def _check(param: MultiBoxLossParameter, shapes: list[Shape]) -> None:
          "may be false only without mining: set mining_type: NONE"),
         ("do_neg_mining", param.HasField("do_neg_mining") and param.do_neg_mining == (param.mining_type == none),
          "does not agree with mining_type: leave do_neg_mining out"),
-        ("sample_size", param.mining_type == MultiBoxLossParameter.HARD_EXAMPLE and param.sample_size < 1, "must be positive"),
+        ("sample_size", param.mining_type == MultiBoxLossParameter.HARD_EXAMPLE and param.sample_size < 1,
+         "must be positive"),
         ("map_object_to_agnostic", param.map_object_to_agnostic and (classes, param.background_label_id) != (2, 0),
          "needs num_classes: 2, the background 0 and the objects"),
     ]  # fmt: skip

@@ -21,7 +21,7 @@ FIELD = "prior_box_param"
 class PriorBox(nn.Module):
     """top (1, 2, 4 n) = boxes xmin ymin xmax ymax around each cell of bottom 0, as shares of picture bottom 1; variances
 
-    Row by row, cell by cell; for each min_size its square, the square of sqrt(min_size max_size), then one box an aspect ratio.
+    Row by row, cell by cell, for each min_size its square, the square of sqrt(min_size max_size), a box for each ratio.
     """
 
     boxes: Tensor
