@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -50,7 +51,7 @@ class ImageData:
         self._param = param
         self._batch_size = check_batch_size(param, FIELD)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
-        self._lines = read_list(check_source(param, FIELD))
+        self._lines = read_list(check_source(param, FIELD), param.root_folder)
         self._seed = draw_seed(generator)
         if param.shuffle:
             say("Shuffling data", "image_data_layer.cpp:53")
@@ -104,31 +105,58 @@ class ImageData:
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"record": self._record, "seed": self._seed, "transform_seed": self.transform.seed}
+        lines = len(self._lines)
+        return {"record": self._record, "lines": lines, "seed": self._seed, "transform_seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._record = state_field(state, "record")
+        self._record = self._moved(state_field(state, "record"), state_field(state, "lines") if "lines" in state else 0)
         self._seed = state_field(state, "seed")
         self.transform.seed = state_field(state, "transform_seed")
         self._order = (-1, range(len(self._lines)))
+
+    def _moved(self, record: int, lines: int) -> int:
+        """The record of the same round and line as `record` of a list of so many lines (0: as many as now)."""
+        now = len(self._lines)
+        if lines in (0, now):
+            return record
+        found = f"{self._param.source}: the list has {now} lines, it had {lines} when the state was saved"
+        log.warning("%s: goes on at line %d", found, min(record % lines, now) % now + 1)
+        return record // lines * now + min(record % lines, now)
 
     def close(self) -> None:
         self._pool.close()
 
 
-def read_list(path: str) -> list[tuple[str, int]]:
+def read_list(path: str, root_folder: str = "") -> list[tuple[str, int]]:
     """(file name, label) of each line of a list file: the label follows the last blank. Raises DataError."""
     say(f"Opening file {path}", "image_data_layer.cpp:38")
     text = read_file(path, f"{FIELD}.source").decode("utf-8", "surrogateescape")
-    rows = []
-    for line in text.removesuffix("\n").split("\n") if text else []:
+    rows: list[tuple[str, int]] = []
+    odd: list[int] = []  # lines whose label is no whole number
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         name, _, label = line.rpartition(" ") if " " in line else (line, "", line)
-        number = re.match(r"\s*([+-]?\d+)", label)
-        if number and len(number[1]) > 11:
-            raise DataError(f"{path}: the label {number[1]} of '{name}' is out of range", field=f"{FIELD}.source")
-        rows.append((name, int(number[1]) if number else 0))
+        digits = re.match(r"\s*([+-]?\d+)", label)
+        if wrong := _wrong(name, digits[1] if digits else "", root_folder):
+            raise DataError(f"{path}:{number}: {wrong}", field=f"{FIELD}.source")
+        if " " not in line or not re.fullmatch(r"\s*[+-]?\d+\s*", label):
+            odd.append(number)
+        rows.append((name, int(digits[1]) if digits else 0))
     if not rows:
         raise DataError(f"{path}: the list is empty: each line names a file and its label", field=f"{FIELD}.source")
-    if odd := sum(not name for name, _ in rows):
-        log.warning("%s: %d lines name no file", path, odd)
+    if odd:
+        count = f"{len(odd)} lines have no whole number" if len(odd) > 1 else "this line has no whole number"
+        log.warning(
+            "%s:%d: %s behind the last blank: the digits that it begins with are its label, or 0", path, odd[0], count
+        )
     return rows
+
+
+def _wrong(name: str, digits: str, root_folder: str) -> str:
+    """What a line of a list cannot be used for, in words, or nothing."""
+    if not name.strip():
+        return "this line names no file: each line names a file and its label (take empty lines out)"
+    if len(digits) > 11:
+        return f"the label {digits} of '{name}' is out of range"
+    if re.search(r"\t\s*[+-]?\d+\s*$", name) and not os.path.lexists(root_folder + name):
+        return f"'{name}': between a file and its label stands a blank, not a tab"
+    return ""

@@ -44,6 +44,16 @@ class State:
         return crc
 
 
+def check_there(path: str | os.PathLike[str]) -> None:
+    """Raise SnapshotError unless `path` can be read and begins as a solver state does."""
+    buffer = identify.map_file(path)
+    found = identify.kind(buffer)
+    if found == identify.HDF5:
+        with hdf5.reading(path) as file:
+            found = identify.kind_hdf5(file)
+    identify.expect(identify.STATE, found, path)
+
+
 def read(path: str | os.PathLike[str]) -> State:
     """The state in a binary or HDF5 file; what it does not know it passes over, as Caffe does.
 
@@ -92,6 +102,9 @@ def _checked(state: State, checksum: int) -> State:
     """The state, unless it is one of ours (it has a checksum, else -1, and tells of the run) and damaged."""
     if checksum != state.checksum() and (checksum != -1 or state.run):
         raise Malformed("its checksum does not fit its content")
+    for name, value in (("iteration", state.iter), ("current_step", state.current_step)):
+        if not 0 <= value < 2**31:
+            raise Malformed(f"its {name} is {value}")
     return state
 
 
@@ -138,7 +151,7 @@ def write_hdf5(destination: str | os.PathLike[str] | BinaryIO, state: State) -> 
         for i, blob in enumerate(state.history):
             history.create_dataset(str(i), data=np.asarray(blob, np.float32))
         if state.run:
-            file.create_dataset("run", data=state.run)
+            _write_string(file, b"run", state.run.encode())  # in the heap of free lengths damage can hang the library
             file.create_dataset("checksum", data=np.uint32(state.checksum()))
 
 

@@ -113,6 +113,16 @@ class Net(nn.Module):
 
     # -- learned blobs ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        """{layer name: the layer that weights of this name are for}: of several the first with learned blobs."""
+        result: dict[str, Node] = {}
+        for node in self.nodes:
+            if node.learned and not result.get(node.name, node).learned:
+                result[node.name] = node
+            result.setdefault(node.name, node)
+        return result
+
     @property
     def params(self) -> dict[str, list[Tensor]]:
         """{layer name: its learned tensors}, for layers that have any. A blob shared in another shape is a detached view."""
@@ -183,13 +193,10 @@ class Net(nn.Module):
 
     def share_with(self, other: Net) -> None:
         """Use `other`'s learned blobs in the layers of the same name. Raises ConfigError where they do not fit."""
-        mine: dict[str, Node] = {}
-        for node in self.nodes:
-            mine.setdefault(node.name, node)
         for theirs in other.nodes:
-            if theirs.name not in mine:
+            node = self.by_name.get(theirs.name)
+            if node is None or bool(theirs.learned) < bool(other.by_name[theirs.name].learned):
                 continue
-            node = mine[theirs.name]
             if len(node.learned) != len(theirs.learned):
                 node.spec.fail(f"has {len(node.learned)} learned blobs, the train net's layer {len(theirs.learned)}")
             for index, (learned, blob) in enumerate(zip(node.learned, theirs.blobs(), strict=True)):

@@ -13,6 +13,7 @@ from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
 from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
+from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import doubts
 from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
 from solver_cli.text.netspec import NetSpec
@@ -34,6 +35,7 @@ def build_nets(
     device: torch.device,
     python_layers: bool,
     several: bool,
+    snapshots: Checkpoints,
     prepare: Prepare,
     interrupted: Callable[[], bool],
 ) -> tuple[Net, list[Net]]:
@@ -58,6 +60,8 @@ def build_nets(
         log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
         tests.append(build(net_spec, index + 1))
     doubts.warn(spec, train, tests, several)
+    with spec.placing():
+        snapshots.check_layers(train)
     for net in tests:
         net.share_with(train)
     log_forgetful(train)

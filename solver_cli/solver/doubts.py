@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import LRNParameter, SolverParameter
+from solver_cli.caffe_pb2 import EltwiseParameter, LRNParameter, SolverParameter
 from solver_cli.errors import Where
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node, backward_needs
@@ -108,19 +108,27 @@ def _idle(node: Node) -> list[str]:
 
 
 def _of_names(net: Net) -> Iterator[tuple[Where, str]]:
-    """Layers with weights and one name: weights files and test nets tell them apart by nothing else."""
-    seen: set[str] = set()
+    """Layers of one name: weights files and test nets tell them apart by nothing else."""
+    first: dict[str, Node] = {}
     for node in net.nodes:
-        if node.learned and node.name in seen:
-            yield (
-                node.spec.where("name"),
-                f"another layer is called '{node.name}' too: weights are found by name, so rename one",
-            )
-        seen.add(node.name)
+        other, meant = first.setdefault(node.name, node), net.by_name[node.name]
+        if other is node or not meant.learned:
+            continue
+        twice = node.learned and meant is not node
+        effect = "weights are found by name" if twice else "Caffe cannot read the weights of such nets"
+        yield (
+            node.spec.where("name"),
+            f"another layer is called '{node.name}' too ({other.spec.where('name')}): {effect}, so rename one",
+        )
 
 
 def _of_overwritten(net: Net) -> Iterator[tuple[Where, str]]:
-    """The first layer whose gradient Caffe computes from what a layer in place has overwritten."""
+    """Sums in place, and the first layer whose gradient Caffe computes from what a layer in place has overwritten."""
+    for node in net.nodes:
+        sums = node.param.type == "Eltwise" and node.param.eltwise_param.operation == EltwiseParameter.SUM
+        if sums and node.bottoms[0] == node.tops[0]:
+            words = "works in place: Caffe's sum loses its bottom 0 then, the one here does not, see docs/differences.md"
+            yield node.spec.where("top"), f"layer '{node.name}' (Eltwise) {words}"
     found = list(_overwritten(net))
     if found:
         node, what = found[0]

@@ -39,8 +39,8 @@ class SmoothedLoss:
         self.count += 1
 
     def state(self) -> dict[str, Any]:
-        """The window as plain values (a float32 is exact in them)."""
-        return {"losses": [float(x) for x in self.losses], "count": self.count, "value": float(self.value)}
+        """The window as it is now."""
+        return {"losses": list(self.losses), "count": self.count, "value": self.value}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`, unless the window has another length now."""

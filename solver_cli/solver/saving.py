@@ -8,7 +8,7 @@ from solver_cli import log
 from solver_cli.errors import DataError, Error, SnapshotError, Where
 from solver_cli.formats import runstate
 from solver_cli.formats.solverstate import State
-from solver_cli.snapshots import snapshot
+from solver_cli.snapshots import resume, snapshot
 from solver_cli.snapshots.parts import Parts
 from solver_cli.solver.alarm import Alarm
 from solver_cli.solver.schedule import Schedule
@@ -96,11 +96,11 @@ class Saving:
         """
         net, history = self.update.net, self.update.history
         self.files.copied()
-        state, weights = snapshot.load_state(path, history, self.schedule.param.type)
+        state, weights = resume.load_state(path, self.update)
         if weights:
             snapshot.load_weights(net, weights)
         log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
-        snapshot.copy_history(state, history)
+        resume.copy_history(state, history)
         self.schedule.go_on(state.iter, state.current_step)
         self.files.saved = self.files.good = path
         try:

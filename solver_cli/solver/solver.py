@@ -69,7 +69,7 @@ class Solver:
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
         check(self.spec)
         with self.spec.placing():
-            self.snapshots = Checkpoints(self.param, options.keep or 0)
+            self.snapshots = Checkpoints(self.param, options.keep or 0, self.spec.file, bool(options.keep_best))
             self.schedule = Schedule(self.param, options.grow_batch)
         self._build_nets(Splitting.of(options.micro_batch, options.recompute, options.batch_norm_window, options.offload))
         log.info("solver.cpp:57", "Solver scaffolding done.")
@@ -79,7 +79,7 @@ class Solver:
         options, param = self.options, self.param
         several = (param.iter_size > 1 or self.schedule.cap is not None) and not splitting.window
         self.net, self.test_nets = build_nets(
-            self.spec, self.device, options.python_layers, several, self.prepare, lambda: self.ending()
+            self.spec, self.device, options.python_layers, several, self.snapshots, self.prepare, lambda: self.ending()
         )
         self.precision = Precision(options.precision, self.net, self.test_nets)
         if options.compile:

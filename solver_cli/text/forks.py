@@ -58,6 +58,9 @@ ENGINE: Rows = {
     "ParseNet": {
         "SolverParameter": "log_avg_gradient_norm",
     },
+    "chuanqi305": {
+        "ReLU6Parameter": "engine",
+    },
     "py-RFCN-priv": {
         "DeformableConvolutionParameter": "engine",
     },
@@ -188,6 +191,13 @@ NOT_YET: Rows = {
         "DataParameter": "num_label",
         "DetectionOutputParameter": "side classes num_box coords nms_threshold biases label_map_file",
         "RegionLossParameter": "num_label",
+        "RegionParameter": "num biases",
+    },
+    "caffe-pro": {
+        "ConvolutionParameter": "filterwise_ratio",
+        "FilterParamter": "axis num_output",
+        "ImageDataParameter": "new_dim bicubic",
+        "TransposeParameter": "n c h w",
     },
     "chuanqi305": {
         "ConvolutionParameter": "tf_pad",
@@ -219,6 +229,14 @@ NOT_YET: Rows = {
     },
     "py-RFCN-priv": {
         "InterpParameter": "use_blob_size",
+    },
+    "warp-ctc": {
+        "ContinuationIndicatorParameter": "batch_size",
+        "CtcLossParameter": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t",
+        "DataParameter": "task_class_num",
+        "ImageDataParameter": "task_class_num regression",
+        "MemoryDataParameter": "label_size",
+        "TransformationParameter": "add_noise noise_ratio",
     },
     "yjxiong": {
         "ConvolutionParameter": "dilation_h dilation_w",
@@ -267,7 +285,7 @@ def refused(message: Message, kind: str = "") -> Iterator[tuple[str, str]]:
     for path, owner, field, value in _fields(message):
         if kind in KNOWN_TO.get(f"{owner}.{field.name}", ()):
             continue
-        if fork := _NOT_YET.get((owner, field.name)):
+        if fork := NOT_YET_FIELDS.get((owner, field.name)):
             yield path, f"field '{field.name}' (of {fork}'s fork) is not supported yet"
         elif field.enum_type is not None and not _repeated(value):
             name = field.enum_type.values_by_number[value].name
@@ -293,7 +311,7 @@ def tell(*messages: Message) -> None:
 def means_something(kind: str, message: str, field: str) -> bool:
     """Whether a layer of this registered type looks at the message's field: False for what is accepted or refused here."""
     known = kind in KNOWN_TO.get(f"{message}.{field}", ())
-    return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in _NOT_YET)
+    return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in NOT_YET_FIELDS)
 
 
 def values(field: FieldDescriptor) -> list[str]:
@@ -331,4 +349,4 @@ def _by_field(rows: Rows) -> dict[tuple[str, str], str]:
     return {(message, field): fork for fork, message, fields in found for field in fields.split()}
 
 
-ENGINE_FIELDS, _NOT_YET, _VALUES = _by_field(ENGINE), _by_field(NOT_YET), _by_field(NOT_YET_VALUES)
+ENGINE_FIELDS, NOT_YET_FIELDS, _VALUES = _by_field(ENGINE), _by_field(NOT_YET), _by_field(NOT_YET_VALUES)

@@ -37,6 +37,8 @@ class Update:
     def __call__(self, rate: float, iteration: int, passes: int) -> None:
         """Change the weights by their gradients, which are summed over `passes` passes."""
         gradients = [_gradient(learned.blob) for learned in self.net.learned]
+        if not gradients:  # torch takes no empty lists
+            return
         bad = self.scale.unscale(gradients) if self.scale else None
         self._clip(gradients, self.param.clip_gradients * (passes / self.param.iter_size))
         if passes > 1:
@@ -52,7 +54,7 @@ class Update:
 
     def _clip(self, gradients: list[Tensor], limit: float) -> None:
         """Scale the summed gradients down where their common L2 norm is above `limit`; the device decides."""
-        if limit < 0 or not gradients:
+        if limit < 0:
             return
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
         scale = torch.where(norm > limit, limit / norm, torch.ones_like(norm))

@@ -70,9 +70,9 @@ def test_the_table_has_every_type_and_fits():
 def test_a_page_shows_every_field(kind):
     text = run(kind)
     assert max(map(len, text.splitlines())) <= 120
-    for field, message in catalogue.messages(layer_types()[kind]).items():
-        assert f"  {field} {{" in text
-        for f in catalogue.settings(layer_types()[kind], message):
+    for name, fields in catalogue.settings(layer_types()[kind]).items():
+        assert f"  {name} {{" in text
+        for f in fields:
             assert re.search(rf"^    {f.name} +\S", text, re.M)
 
 

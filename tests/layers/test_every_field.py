@@ -13,6 +13,7 @@ import json
 import logging
 import textwrap
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,19 +83,28 @@ def recording(kind: LayerType, asked: set[str]) -> LayerType:
 
 def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
     """Recorded nets with a layer of this type: (phase, text)."""
-    path = GOLDEN / "layers" / f"{kind.name}.npz"
-    if path.exists():
+    if (path := recorded_at(kind)).exists():
         with np.load(path) as file:
             recorded = json.loads(file["cases"].tobytes()).values()
         yield from ((case["phase"], case["prototxt"]) for case in recorded)
         return
     for case in json.loads((GOLDEN / "data_layers" / "cases.json").read_text()).values():
-        if f'type: "{kind.name}"' in case["net"]:
+        if f'type: "{word(kind)}"' in case["net"]:
             yield case.get("phase", "TEST"), case["net"]
 
 
 def folder(kind: LayerType) -> Path:
-    return GOLDEN / "layers" if (GOLDEN / "layers" / f"{kind.name}.npz").exists() else GOLDEN / "data_layers" / "source"
+    return GOLDEN / "layers" if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
+
+
+def word(kind: LayerType) -> str:
+    """The type as texts name it: BN, also for BN/segnet."""
+    return kind.name.partition("/")[0]
+
+
+def recorded_at(kind: LayerType) -> Path:
+    """`BN_segnet.npz` for BN/segnet."""
+    return GOLDEN / "layers" / f"{kind.name.replace('/', '_')}.npz"
 
 
 def used_names(kind: LayerType) -> set[str]:
@@ -139,7 +149,7 @@ def with_field(kind: LayerType, message: str, field: FieldDescriptor) -> tuple[s
     """The first recorded net, with a value for the field that is not its default."""
     phase, text = next(texts(kind))
     net, _ = prototxt.parse(text, NetParameter)
-    layer = next(layer for layer in net.layer if layer.type == kind.name)
+    layer = next(layer for layer in net.layer if layer.type == word(kind))
     target = getattr(layer, message)
     if field.message_type is not None and catalogue.is_repeated(field):
         getattr(target, field.name).add()
@@ -167,7 +177,9 @@ def test_every_field(name, monkeypatch, caplog):
                 phase, text = with_field(kind, message, field)
                 caplog.clear()
                 try:
-                    Net.from_text(text, phase=phase).close()
+                    with closing(Net.from_text(text, phase=phase)) as net:
+                        if name not in {node.kind.name for node in net.nodes}:
+                            continue  # the field tells that another dialect's type of this name is meant
                 except Error as error:
                     assert field.name in error.message, f"{message}.{field.name} is not named: {error}"
                 else:
