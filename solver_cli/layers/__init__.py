@@ -2,9 +2,14 @@
 
 from solver_cli.layers import common as common
 from solver_cli.layers import convolution as convolution
+from solver_cli.layers import detection as detection
+from solver_cli.layers import detection_evaluate as detection_evaluate
 from solver_cli.layers import inner_product as inner_product
 from solver_cli.layers import loss as loss
+from solver_cli.layers import multibox as multibox
 from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization
+from solver_cli.layers import permute as permute
 from solver_cli.layers import pooling as pooling
+from solver_cli.layers import prior_box as prior_box
 from solver_cli.layers import recurrent as recurrent
