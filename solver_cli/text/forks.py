@@ -246,7 +246,16 @@ NOT_YET_VALUES: Rows = {
 }
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
-KNOWN_TO: dict[str, set[str]] = {}
+KNOWN_TO: dict[str, set[str]] = {
+    "BatchNormParameter.scale_filler": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.bias_filler": {"BatchNorm/nvcaffe", "BatchNorm/intel"},
+    "BatchNormParameter.scale_bias": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.use_weight_bias": {"BatchNorm/intel"},
+    "BatchNormParameter.bias_term": {"BatchNorm/intel"},
+    "BatchNormParameter.filler": {"BatchNorm/intel"},
+    "BatchNormParameter.stats_batch_size": {"BatchNorm/intel"},
+    "BatchNormParameter.relu": {"BatchNorm/intel"},
+}
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
 
