@@ -1,5 +1,6 @@
 """Compute layers: one file a family, in the groups of Caffe's layer catalogue; importing this package registers them all."""
 
+from solver_cli.layers import channels as channels
 from solver_cli.layers import common as common
 from solver_cli.layers import convolution as convolution
 from solver_cli.layers import fork_norm as fork_norm
@@ -9,3 +10,4 @@ from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization
 from solver_cli.layers import pooling as pooling
 from solver_cli.layers import recurrent as recurrent
+from solver_cli.layers import resizing as resizing

@@ -76,7 +76,6 @@ NOT_YET: Rows = {
     },
     "DeepLab": {
         "BatchNormParameter": "update_global_stats",
-        "ConvolutionParameter": "hole hole_h hole_w",
         "EuclideanLossParameter": "type",
         "ImageDataParameter": "ignore_label label_type has_label max_labels",
         "LayerParameter": "strict_dim softmaxloss_param",
@@ -181,7 +180,6 @@ NOT_YET: Rows = {
         "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
     },
     "SegNet": {
-        "DropoutParameter": "sample_weights_test",
         "LossParameter": "weight_by_label_freqs class_weighting",
     },
     "YOLO2": {
@@ -195,7 +193,6 @@ NOT_YET: Rows = {
     },
     "community": {
         "FocalLossParameter": "gama",
-        "PoolingParameter": "ceil_mode",
         "ROIAlignParameter": "sampling_ratio sample_ratio position_sensitive num_roi_per_image roi_end_mode",
     },
     "jolibrain": {
@@ -221,7 +218,6 @@ NOT_YET: Rows = {
         "InterpParameter": "use_blob_size",
     },
     "yjxiong": {
-        "ConvolutionParameter": "dilation_h dilation_w",
         "ReductionParameter": "k",
         "TransformationParameter": (
             "fix_crop more_fix_crop multi_scale scale_ratios max_distort is_flow original_image stride upper_size "
@@ -255,6 +251,8 @@ KNOWN_TO: dict[str, set[str]] = {
     "BatchNormParameter.filler": {"BatchNorm/intel"},
     "BatchNormParameter.stats_batch_size": {"BatchNorm/intel"},
     "BatchNormParameter.relu": {"BatchNorm/intel"},
+    "LossParameter.weight_by_label_freqs": {"SoftmaxWithLoss/segnet"},
+    "LossParameter.class_weighting": {"SoftmaxWithLoss/segnet"},
 }
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
