@@ -156,27 +156,34 @@ class _Mean:
 class _NegativeLogs(torch.autograd.Function):
     """The sum of -log softmax(scores)[target], none of them more than BOUND; its gradient is that without the bound.
 
-    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None for all. By hand, because
+    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None for all, weight (classes) what
+    a target of each class counts for or None. By hand, because
     autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None, weight: Tensor | None = None
+    ) -> Tensor:
         logs = scores.log_softmax(1)
         losses = logs.gather(1, target).neg_().clamp_(max=BOUND)
         if valid is not None:
             losses = losses.masked_fill_(~valid.view_as(losses), 0)
-        ctx.save_for_backward(logs, target, valid)
+        if weight is not None:
+            losses *= weight[target]
+        ctx.save_for_backward(logs, target, valid, weight)
         return losses.sum()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        logs, target, valid = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        logs, target, valid, weight = ctx.saved_tensors
         diff = logs.exp()
         diff.scatter_(1, target, diff.gather(1, target).sub_(1))
         if valid is not None:
             diff.masked_fill_(~valid.view_as(target), 0)
-        return diff.mul_(grad), None, None
+        if weight is not None:
+            diff *= weight[target]
+        return diff.mul_(grad), None, None, None
 
 
 @layer(
@@ -193,13 +200,16 @@ class _NegativeLogs(torch.autograd.Function):
 class SoftmaxWithLoss(nn.Module):
     """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
 
+    weight: Tensor | None  # what a label of each class counts for
+
     def __init__(self, param: SoftmaxParameter, shapes: list[Shape], *, loss_param: LossParameter):
         super().__init__()
         self.axis = canonical_axis(param.axis, shapes[0], "softmax_param.axis")
         self.mean = _Mean.of(loss_param, LossParameter.VALID)
+        self.register_buffer("weight", None, persistent=False)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        if self.axis == 1 and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
+        if self.axis == 1 and self.weight is None and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
             loss = self._by_torch(x, labels)
             if loss is not None:
                 return loss
@@ -213,7 +223,8 @@ class SoftmaxWithLoss(nn.Module):
         if valid is not None:
             target = target.where(valid, 0)
         scores = x.reshape((outer, classes) if inner == 1 else (outer, classes, inner))  # the last axis has faster kernels
-        total = _NegativeLogs.apply(scores, target if inner == 1 else target.unsqueeze(1), valid)  # type: ignore[no-untyped-call]
+        target = target if inner == 1 else target.unsqueeze(1)
+        total = _NegativeLogs.apply(scores, target, valid, self.weight)  # type: ignore[no-untyped-call]
         return _poisoned(self.mean(total, outer, inner, valid), wrong)
 
     def _by_torch(self, x: Tensor, labels: Tensor) -> Tensor | None:
@@ -230,6 +241,47 @@ class SoftmaxWithLoss(nn.Module):
         if not (total.item() < BOUND or _within_bound(x)):
             return None
         return self.mean(total, len(x), prod(x.shape[2:]), self.mean.valid(target))
+
+
+@dataclass(frozen=True)
+class _PlainMean(_Mean):
+    """SegNet's: of a batch in which no label counts the mean is 0 / 0."""
+
+    def __call__(self, total: Tensor, outer: int, inner: int, valid: Tensor | None) -> Tensor:
+        if self.mode == LossParameter.VALID and valid is not None:
+            return total / valid.sum()
+        return super().__call__(total, outer, inner, valid)
+
+
+@layer(
+    "SoftmaxWithLoss/segnet",
+    param="softmax_param",
+    bottoms=2,
+    loss=True,
+    no_gradient=(1,),
+    spared=(1,),
+    apart=lambda param, bottoms: (
+        not param.loss_param.HasField("ignore_label") and by_axis("softmax_param.axis")(param, bottoms)  # see _PlainMean
+    ),
+    labels=lambda param, scores: (scores[param.softmax_param.axis], _ignored(param.loss_param)),
+)
+class WeightedSoftmaxWithLoss(SoftmaxWithLoss):
+    """top = mean over the labels that count of -weight[label] log softmax(bottom 0)[label]
+
+    The weights, one `class_weighting` a class, count with `weight_by_label_freqs`; the mean is by the number of labels.
+    """
+
+    def __init__(self, param: SoftmaxParameter, shapes: list[Shape], *, loss_param: LossParameter):
+        super().__init__(param, shapes, loss_param=loss_param)
+        self.mean = _PlainMean(self.mean.mode, self.mean.ignored)
+        weights, classes = list(loss_param.class_weighting), shapes[0][self.axis]
+        if not loss_param.weight_by_label_freqs:
+            return
+        if len(weights) != classes:
+            raise ConfigError(
+                f"{len(weights)} class_weighting for {classes} classes: give one for each", field="loss_param.class_weighting"
+            )
+        self.weight = torch.tensor(weights, device="cpu")
 
 
 def _within_bound(scores: Tensor) -> bool:

@@ -43,21 +43,24 @@ def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
 
 @layer("Dropout", apart=True, half=True)
 class Dropout(nn.Module):
-    """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom."""
+    """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom.
+
+    With `sample_weights_test` (SegNet) values are dropped in testing too.
+    """
 
     generator: torch.Generator | None = None
     mask: Tensor | None = None  # drawn beforehand, for a batch that runs in pieces or more than once
 
     def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
-        self.ratio = param.dropout_ratio
+        self.ratio, self.always = param.dropout_ratio, param.sample_weights_test
         if not 0 <= self.ratio <= 1:
             raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
 
     @property
     def draws(self) -> bool:
         """Whether it changes anything."""
-        return self.training and self.ratio > 0
+        return (self.training or self.always) and self.ratio > 0
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.draws:
@@ -175,6 +178,12 @@ def _overwrites(param: LayerParameter) -> Callable[[Tensor], Tensor] | None:
 def relu(x: Tensor, *, negative_slope: float) -> Tensor:
     """top = max(bottom, 0) + negative_slope * min(bottom, 0), with derivative negative_slope at 0"""
     return F.leaky_relu(x, negative_slope) if negative_slope else F.relu(x)
+
+
+@layer("ReLU6", param="relu6_param", apart=True, half=True)
+def relu6(x: Tensor, *, negative_slope: float) -> Tensor:
+    """top = min(max(bottom, 0), 6) + negative_slope * min(bottom, 0), with derivative 0 from 6 on"""
+    return torch.where(x >= 6, 6, relu(x, negative_slope=negative_slope))
 
 
 @layer("Sigmoid", apart=True, half=True)

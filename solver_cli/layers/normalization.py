@@ -120,19 +120,7 @@ class BatchNorm(nn.Module):
         if not self.from_batch:
             share = torch.where(self.factor == 0, 0, 1 / self.factor)
             return F.batch_norm(x, self.means * share, self.variances * share, scale, bias, eps=self.eps)
-        values = x.numel() // max(x.shape[1], 1)
-        if values == 1:  # torch refuses to divide by values - 1; the deviation is 0 and so is everything else
-            self._add(x.detach().flatten(), torch.zeros_like(self.variances))
-            return F.batch_norm(x - x, torch.zeros_like(self.means), torch.ones_like(self.means), scale, bias, eps=0.0)
-        if _summed_naively(x):
-            mean, variance = moments(x.detach())
-            self._add(mean, variance * (values / (values - 1)))
-            normal: Tensor = OverBatch.apply(x, mean, variance, scale, bias, self.eps)  # type: ignore[no-untyped-call]
-            return normal
-        # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
-        mean, variance = torch.zeros_like(self.means), torch.zeros_like(self.variances)
-        # Not by F.batch_norm: it refuses an eps of 0.
-        y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled)
+        y, mean, variance = over_batch(x, scale, bias, self.eps)
         self._add(mean, variance)
         return y
 
@@ -141,6 +129,23 @@ class BatchNorm(nn.Module):
             for stored, batch in ((self.means, mean), (self.variances, variance)):
                 torch.add(batch, stored, alpha=self.fraction, out=stored)
             self.factor.mul_(self.fraction).add_(1)
+
+
+def over_batch(x: Tensor, scale: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """`x`, normalised by its own statistics, and these: the mean and the unbiased variance (0 of one value) of each channel."""
+    values = x.numel() // max(x.shape[1], 1)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    mean, variance = x.new_zeros(x.shape[1], dtype=dtype), x.new_zeros(x.shape[1], dtype=dtype)
+    if values == 1:  # torch refuses to divide by values - 1; the deviation is 0 and so is everything else
+        return F.batch_norm(x - x, mean, torch.ones_like(mean), scale, bias, eps=0.0), x.detach().flatten(), variance
+    if _summed_naively(x):
+        mean, variance = moments(x.detach())
+        y: Tensor = OverBatch.apply(x, mean, variance, scale, bias, eps)  # type: ignore[no-untyped-call]
+        return y, mean, variance * (values / (values - 1))
+    # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
+    # Not by F.batch_norm: it refuses an eps of 0.
+    y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, eps, torch.backends.cudnn.enabled)
+    return y, mean, variance
 
 
 def _summed_naively(x: Tensor) -> bool:

@@ -79,7 +79,6 @@ NOT_YET: Rows = {
     },
     "DeepLab": {
         "BatchNormParameter": "update_global_stats",
-        "ConvolutionParameter": "hole hole_h hole_w",
         "EuclideanLossParameter": "type",
         "ImageDataParameter": "ignore_label label_type has_label max_labels",
         "LayerParameter": "strict_dim softmaxloss_param",
@@ -184,7 +183,6 @@ NOT_YET: Rows = {
         "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
     },
     "SegNet": {
-        "DropoutParameter": "sample_weights_test",
         "LossParameter": "weight_by_label_freqs class_weighting",
     },
     "YOLO2": {
@@ -205,7 +203,6 @@ NOT_YET: Rows = {
     },
     "community": {
         "FocalLossParameter": "gama",
-        "PoolingParameter": "ceil_mode",
         "ROIAlignParameter": "sampling_ratio sample_ratio position_sensitive num_roi_per_image roi_end_mode",
     },
     "jolibrain": {
@@ -239,7 +236,6 @@ NOT_YET: Rows = {
         "TransformationParameter": "add_noise noise_ratio",
     },
     "yjxiong": {
-        "ConvolutionParameter": "dilation_h dilation_w",
         "ReductionParameter": "k",
         "TransformationParameter": (
             "fix_crop more_fix_crop multi_scale scale_ratios max_distort is_flow original_image stride upper_size "
@@ -264,7 +260,18 @@ NOT_YET_VALUES: Rows = {
 }
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
-KNOWN_TO: dict[str, set[str]] = {}
+KNOWN_TO: dict[str, set[str]] = {
+    "BatchNormParameter.scale_filler": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.bias_filler": {"BatchNorm/nvcaffe", "BatchNorm/intel"},
+    "BatchNormParameter.scale_bias": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.use_weight_bias": {"BatchNorm/intel"},
+    "BatchNormParameter.bias_term": {"BatchNorm/intel"},
+    "BatchNormParameter.filler": {"BatchNorm/intel"},
+    "BatchNormParameter.stats_batch_size": {"BatchNorm/intel"},
+    "BatchNormParameter.relu": {"BatchNorm/intel"},
+    "LossParameter.weight_by_label_freqs": {"SoftmaxWithLoss/segnet"},
+    "LossParameter.class_weighting": {"SoftmaxWithLoss/segnet"},
+}
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
 
