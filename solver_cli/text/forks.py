@@ -81,10 +81,9 @@ NOT_YET: Rows = {
         "BatchNormParameter": "update_global_stats",
         "ConvolutionParameter": "hole hole_h hole_w",
         "EuclideanLossParameter": "type",
-        "ImageDataParameter": "ignore_label label_type has_label max_labels",
+        "ImageDataParameter": "has_label max_labels",
         "LayerParameter": "strict_dim softmaxloss_param",
-        "TransformationParameter": "scale_factors crop_width crop_height",
-    },
+            },
     "FlowNet2": {
         "DataParameter": (
             "huge_video_dataset limit_samples preselection_file preselection_label range_start range_end rand_permute "
@@ -125,7 +124,6 @@ NOT_YET: Rows = {
     },
     "NVCaffe": {
         "BatchNormParameter": "scale_filler bias_filler scale_bias",
-        "DataParameter": "shuffle",
         "DropoutParameter": "random_seed",
         "ELUParameter": "lambda",
         "ImageDataParameter": "short_side dataset_share_per_node",
@@ -181,7 +179,6 @@ NOT_YET: Rows = {
     },
     "SSD": {
         "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
-        "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
     },
     "SegNet": {
         "DropoutParameter": "sample_weights_test",
