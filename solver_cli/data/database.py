@@ -279,7 +279,8 @@ class Records:
         for i in shuffled(len(self._keys), self._seed, epoch)[index:].tolist():
             record = next(self._database.records(self._keys[i]), None)
             if record is None or record[0] != self._keys[i]:
-                raise DataError(f"{self._path}: the database has no record {self._keys[i]!r} any more", field=f"{FIELD}.source")
+                gone = f"the database has no record {self._keys[i]!r} any more"
+                raise DataError(f"{self._path}: {gone}", field=f"{FIELD}.source")
             yield record
 
     def state_dict(self) -> dict[str, Any]:
