@@ -31,7 +31,7 @@ COLUMNS = 8  # of the label: item, label, instance, xmin, ymin, xmax, ymax, diff
 class AnnotatedData:
     """Pictures of an LMDB or LevelDB with boxes around objects, distorted, expanded, sampled, resized and cropped along.
 
-    Tops: pictures [N, channels, height, width]; the boxes of all of them, [1, 1, n, 8] with n from batch to batch, each item,
+    Tops: pictures [N, channels, height, width]; the boxes of all of them, [1, 1, n, 8] with another n for each batch: item,
     label, instance, xmin, ymin, xmax, ymax, difficult (one row of -1 if there are none); [N, 1, 1, 1] labels of records
     without annotations. With FIT_SMALL_SIZE the batch_size is 1, and the pictures differ in size.
     """
@@ -47,7 +47,8 @@ class AnnotatedData:
         self._augment = Augment(param, own.batch_sampler, training, force, f"{FIELD}.source")
         self._batch = self._records.batch_size
         if self._augment.fit and self._augment.fit.varies and self._batch != 1:
-            raise ConfigError("FIT_SMALL_SIZE needs a batch_size of 1: the pictures differ in size", field=f"{FIELD}.batch_size")
+            text = "FIT_SMALL_SIZE needs a batch_size of 1: the pictures differ in size"
+            raise ConfigError(text, field=f"{FIELD}.batch_size")
         self._datums = Datums(force, f"{FIELD}.source")
         self._pool = Pool()
         self._type = own.anno_type if own.HasField("anno_type") else None

@@ -35,7 +35,12 @@ class Augment:
     """
 
     def __init__(
-        self, param: TransformationParameter, samplers: Sequence[BatchSampler], training: bool, force: bool | None, field: str
+        self,
+        param: TransformationParameter,
+        samplers: Sequence[BatchSampler],
+        training: bool,
+        force: bool | None,
+        field: str,
     ) -> None:
         check_fields(param, "transform_param", FIELDS)
         self._cv2 = opencv()
@@ -105,7 +110,8 @@ class Augment:
             pixels, part, mirror = self._part(pixels, random, name)
             return planes(pixels), self._along(objects, part, mirror, height, width)
         except self._cv2.error:
-            raise DataError(f"{name} of {len(picture)} channels cannot be treated as transform_param says", self._field) from None
+            text = f"{name} of {len(picture)} channels cannot be treated as transform_param says"
+            raise DataError(text, field=self._field) from None
 
     def _stored(self, pixels: Pixels, name: str) -> Pixels:
         """The picture that has been through a JPEG file."""

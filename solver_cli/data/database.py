@@ -34,6 +34,7 @@ FIELDS = ("source", "batch_size", "backend", "prefetch", "shuffle")
 IDLE = (
     *("rand_skip", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color"),  # of older Caffe; 1.0 ignores them
     *("threads", "parser_threads", "cache", "precache"),  # NVCaffe's, for speed only
+    *("disk_reader_threads", "verbose"),  # FlowNet2's
 )
 
 Record = tuple[bytes, Value]
@@ -221,6 +222,8 @@ class Records:
         self._written = self._database.check()
         self._seed = draw_seed(generator) if param.shuffle else None
         self._keys = [key for key, _ in self._database.records()] if param.shuffle else []
+        self.number = 0
+        self._record: Record = (b"", b"")
         self._seek(b"", 0)
 
     @property
@@ -269,7 +272,7 @@ class Records:
         record = next(self._records, None)
         if record is None or key not in (b"", record[0]):
             raise DataError(f"{self._path}: cannot go on at record {key!r}: the database has none (is it another one?)")
-        self._record: Record = record
+        self._record = record
         self.number = number
 
     def _shuffled(self, number: int) -> Iterator[Record]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import ResizeParameter
 from solver_cli.data.boxes import Boxes
@@ -99,10 +98,11 @@ class Fit:
 
     def boxes(self, boxes: Boxes, height: int, width: int) -> Boxes:
         """Boxes of a picture of this size over the sides of what becomes of it."""
-        old, new = np.array([width, height], np.float32), np.array([self._width, self._height], np.float32)
-        padding = np.zeros(2, np.float32)
+        old: Boxes = np.array([width, height], np.float32)
+        new: Boxes = np.array([self._width, self._height], np.float32)
+        padding: Boxes = np.zeros(2, np.float32)
         if self._param.resize_mode != ResizeParameter.WARP:
-            free = np.array(self._free(height, width)[::-1], np.float32)
+            free: Boxes = np.array(self._free(height, width)[::-1], np.float32)
             if self.varies:
                 new = free
             else:
@@ -114,15 +114,15 @@ class Fit:
 
     def scaled(self, boxes: Boxes, part: Boxes, height: int, width: int) -> Boxes:
         """Boxes over width_scale and height_scale instead of the sides of `part`, for FIT_SMALL_SIZE. Raises DataError."""
-        scales = np.array([self._param.width_scale, self._param.height_scale], np.float32)
+        scales: Boxes = np.array([self._param.width_scale, self._param.height_scale], np.float32)
         if not self.varies or not scales.all():
             return boxes
-        sides = np.array(self._free(height, width)[::-1], np.float32) * (part[2:] - part[:2])
+        sides: Boxes = np.array(self._free(height, width)[::-1], np.float32) * (part[2:] - part[:2])
         if (sides < scales).any():
             raise DataError(
                 f"width_scale {scales[0]:g} and height_scale {scales[1]:g} must not be more than the sides of the picture, "
                 f"{sides[0]:g} and {sides[1]:g}",
                 field=f"{FIELD}.{'width' if sides[0] < scales[0] else 'height'}_scale",
             )
-        factors: NDArray[np.float32] = np.tile(sides, 2)
-        return boxes * factors / np.tile(scales, 2)
+        found: Boxes = boxes * np.tile(sides, 2) / np.tile(scales, 2)
+        return found

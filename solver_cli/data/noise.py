@@ -25,9 +25,8 @@ class Noise:
         if param.HasField("prob"):
             log.warning("%s.prob has no effect, as in SSD: every picture gets the noise", FIELD)
         if param.convert_to_lab:
-            raise ConfigError(
-                "convert_to_lab is not supported: SSD takes the bytes of its floats for pixels", field=f"{FIELD}.convert_to_lab"
-            )
+            text = "convert_to_lab is not supported: SSD takes the bytes of its floats for pixels"
+            raise ConfigError(text, field=f"{FIELD}.convert_to_lab")
         if param.jpeg > 0 and grey:
             raise ConfigError("jpeg makes colour pictures: it does not go with force_gray", field=f"{FIELD}.jpeg")
         if param.saltpepper and not param.saltpepper_param.value:
