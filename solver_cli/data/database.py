@@ -24,17 +24,18 @@ from solver_cli.caffe_pb2 import DataParameter, LayerParameter
 from solver_cli.data.datum import Datums, Value
 from solver_cli.data.lmdb_file import Damaged, LmdbFile
 from solver_cli.data.pool import Pool
-from solver_cli.data.source import check_batch_size, check_fields, check_source, say, state_field
+from solver_cli.data.source import check_batch_size, check_fields, check_source, draw_seed, say, shuffled, state_field
 from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 from solver_cli.text.remedies import how_made
 
 FIELD = "data_param"
-FIELDS = ("source", "batch_size", "backend", "prefetch")
+FIELDS = ("source", "batch_size", "backend", "prefetch", "shuffle")
 IDLE = (
     *("rand_skip", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color"),  # of older Caffe; 1.0 ignores them
-    *("threads", "parser_threads", "cache"),  # NVCaffe's, for speed only
+    *("threads", "parser_threads", "cache", "precache"),  # NVCaffe's, for speed only
+    *("disk_reader_threads", "verbose"),  # FlowNet2's
 )
 
 Record = tuple[bytes, Value]
@@ -207,93 +208,148 @@ def open_database(backend: int, source: str) -> Database:
     return database
 
 
-@source("Data", tops=(1, 2), transforms=True)
-class Data:
-    """Records of an LMDB or LevelDB, in the order of their keys, round and round.
+class Records:
+    """The records of the database that data_param names; with `shuffle` each round has an order of its own.
 
-    Tops: pictures [N, channels, height, width]; labels [N] if there is a second top. With batch_size 1 the pictures may
-    differ in size.
+    `number`: of the record to come, counted through all rounds. Raises ConfigError, DataError.
     """
 
-    def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
-        param = layer.data_param
+    def __init__(self, param: DataParameter, generator: Generator) -> None:
         check_fields(param, FIELD, FIELDS, IDLE)
         if not param.prefetch:
             raise ConfigError("prefetch must be 1 or more, not 0", field=f"{FIELD}.prefetch")
-        self._batch_size = check_batch_size(param, FIELD)
-        self._labels = len(layer.top) > 1
+        self.batch_size = check_batch_size(param, FIELD)
         self._path = check_source(param, FIELD)
         self._database = open_database(param.backend, self._path)
-        self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
-        self._pool = Pool()
-        floats = self.transform.resize is not None
-        self._datums = Datums(self.transform.force, f"{FIELD}.source", floats)
         self._written = self._database.check()
-        self._number = 0  # of the record to come, counted through all rounds
-        self._seek(b"")
-        key, value = self._record
-        datum = self._datums.parse(value, self._name(key))
-        shape = self.transform.shape(self._name(key), self._datums.picture(datum, self._name(key)).shape)
-        self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)][: 1 + self._labels]
-        say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
-        if not datum.encoded:
-            self.transform.warn_raw()
+        self._seed = draw_seed(generator) if param.shuffle else None
+        self._keys = [key for key, _ in self._database.records()] if param.shuffle else []
+        self.number = 0
+        self._record: Record = (b"", b"")
+        self._seek(b"", 0)
 
     @property
-    def records(self) -> int:
+    def count(self) -> int:
         return self._database.count()
 
-    def next_batch(self) -> tuple[Tensor, ...]:
+    @property
+    def next(self) -> Record:
+        """The record to come."""
+        return self._record
+
+    def name(self, record: Record) -> str:
+        """What errors call a record."""
+        return f"record '{record[0].decode(errors='backslashreplace')}' of {self._path}"
+
+    def take(self) -> list[Record]:
+        """The records of a batch; then stand before the one that follows them."""
         if self._has_changed():
-            self._seek(self._record[0])
-        first = self._number
-        records = self._take(self._batch_size)
+            self._seek(self._record[0], self.number)
+        count = self.batch_size
+        number = self.number
+        records = [self._record, *islice(self._records, count)]
+        while len(records) <= count:
+            say("Restarting data prefetching from start.", "data_layer.cpp:73")
+            self._seek(b"", number + len(records))
+            records += [self._record, *islice(self._records, count - len(records))]
+        self._record = records.pop()
+        self.number = number + count
+        return records
 
-        def name(i: int) -> str:
-            return self._name(records[i][0])
-
-        pictures, labels = self._datums.read([value for _, value in records], name)
-        data = self.transform(pictures, first, name, self._pool)
-        if self._has_changed():  # under our hands: once more
-            self._seek(records[0][0])
-            self._number = first
-            return self.next_batch()
-        return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
+    def spoilt(self, records: list[Record]) -> bool:
+        """Whether somebody has written over `records`, just taken, while they were read: then stand before them again."""
+        if not self._has_changed():
+            return False
+        self._seek(records[0][0], self.number - len(records))
+        return True
 
     def _has_changed(self) -> bool:
         """Whether values that were read may no longer be what they were, which happens once."""
         before, self._written = self._written, self._database.check()
         return self._written != before
 
-    def _name(self, key: bytes) -> str:
-        return f"record '{key.decode(errors='backslashreplace')}' of {self._path}"
-
-    def _seek(self, key: bytes) -> None:
-        self._records = self._database.records(key)
+    def _seek(self, key: bytes, number: int) -> None:
+        """Stand before the record with a number, which has this key (b"": whichever begins the round)."""
+        self._records = self._database.records(key) if self._seed is None else self._shuffled(number)
         record = next(self._records, None)
         if record is None or key not in (b"", record[0]):
             raise DataError(f"{self._path}: cannot go on at record {key!r}: the database has none (is it another one?)")
-        self._record: Record = record
+        self._record = record
+        self.number = number
 
-    def _take(self, count: int) -> list[Record]:
-        """The `count` records to come, after the last one the first; then stand before the one that follows them."""
-        records = [self._record, *islice(self._records, count)]
-        while len(records) <= count:
-            say("Restarting data prefetching from start.", "data_layer.cpp:73")
-            self._seek(b"")
-            records += [self._record, *islice(self._records, count - len(records))]
-        self._record = records.pop()
-        self._number += count
-        return records
+    def _shuffled(self, number: int) -> Iterator[Record]:
+        """The records from a number on that its round still has."""
+        assert self._seed is not None
+        epoch, index = divmod(number, len(self._keys))
+        for i in shuffled(len(self._keys), self._seed, epoch)[index:].tolist():
+            record = next(self._database.records(self._keys[i]), None)
+            if record is None or record[0] != self._keys[i]:
+                gone = f"the database has no record {self._keys[i]!r} any more"
+                raise DataError(f"{self._path}: {gone}", field=f"{FIELD}.source")
+            yield record
 
     def state_dict(self) -> dict[str, Any]:
-        return {"key": self._record[0], "number": self._number, "seed": self.transform.seed}
+        seed = {} if self._seed is None else {"shuffle_seed": self._seed}
+        return {"key": self._record[0], "number": self.number, **seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._seek(state_field(state, "key", bytes))
-        self._number = state_field(state, "number")
+        if self._seed is not None:
+            self._seed = state_field(state, "shuffle_seed")
+        self._seek(state_field(state, "key", bytes), state_field(state, "number"))
+
+    def close(self) -> None:
+        self._records = iter(())
+
+
+@source("Data", tops=(1, 2), transforms=True)
+class Data:
+    """Records of an LMDB or LevelDB, in the order of their keys or (NVCaffe's `shuffle`) a random one, round and round.
+
+    Tops: pictures [N, channels, height, width]; labels [N] if there is a second top. With batch_size 1 the pictures may
+    differ in size.
+    """
+
+    def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
+        self._labels = len(layer.top) > 1
+        self._records = Records(layer.data_param, generator)
+        self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
+        self._pool = Pool()
+        floats = self.transform.resize is not None
+        self._datums = Datums(self.transform.force, f"{FIELD}.source", floats)
+        record = self._records.next
+        name = self._records.name(record)
+        datum = self._datums.parse(record[1], name)
+        shape = self.transform.shape(name, self._datums.picture(datum, name).shape)
+        batch = self._records.batch_size
+        self.shapes: list[tuple[int, ...]] = [(batch, *shape), (batch,)][: 1 + self._labels]
+        say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
+        if not datum.encoded:
+            self.transform.warn_raw()
+
+    @property
+    def records(self) -> int:
+        return self._records.count
+
+    def next_batch(self) -> tuple[Tensor, ...]:
+        first = self._records.number
+        records = self._records.take()
+
+        def name(i: int) -> str:
+            return self._records.name(records[i])
+
+        pictures, labels = self._datums.read([value for _, value in records], name)
+        data = self.transform(pictures, first, name, self._pool)
+        if self._records.spoilt(records):
+            return self.next_batch()
+        return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self._records.state_dict(), "seed": self.transform.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._records.load_state_dict(state)
         self.transform.seed = state_field(state, "seed")
 
     def close(self) -> None:
         self._pool.close()
-        self._records = iter(())
+        self._records.close()

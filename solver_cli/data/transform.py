@@ -24,7 +24,7 @@ FIELDS = (
     *("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray"),
     *(*resize.FIELDS, "random_seed"),  # NVCaffe's
 )
-IDLE = ("use_gpu_transform", "forward_packing")
+IDLE = ("use_gpu_transform", "forward_packing", "display")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
 CACHED = 1 << 18  # numbers that are worked on at once: their floats stay in a processor's cache
 

@@ -80,10 +80,9 @@ NOT_YET: Rows = {
     "DeepLab": {
         "BatchNormParameter": "update_global_stats",
         "EuclideanLossParameter": "type",
-        "ImageDataParameter": "ignore_label label_type has_label max_labels",
+        "ImageDataParameter": "has_label max_labels",
         "LayerParameter": "strict_dim softmaxloss_param",
-        "TransformationParameter": "scale_factors crop_width crop_height",
-    },
+            },
     "FlowNet2": {
         "DataParameter": (
             "huge_video_dataset limit_samples preselection_file preselection_label range_start range_end rand_permute "
@@ -124,7 +123,6 @@ NOT_YET: Rows = {
     },
     "NVCaffe": {
         "BatchNormParameter": "scale_filler bias_filler scale_bias",
-        "DataParameter": "shuffle",
         "DropoutParameter": "random_seed",
         "ELUParameter": "lambda",
         "ImageDataParameter": "short_side dataset_share_per_node",
@@ -180,7 +178,6 @@ NOT_YET: Rows = {
     },
     "SSD": {
         "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
-        "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
     },
     "SegNet": {
         "LossParameter": "weight_by_label_freqs class_weighting",
