@@ -15,8 +15,9 @@ from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import doubts
-from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
-from solver_cli.text.netspec import NetSpec
+from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
+from solver_cli.solver.watchers import check_output
+from solver_cli.text.netspec import NetSpec, filter_layers
 from solver_cli.text.user_code import look_in
 
 Prepare = Callable[[Net], None]
@@ -66,6 +67,30 @@ def build_nets(
         net.share_with(train)
     log_forgetful(train)
     return train, tests
+
+
+def check_all(spec: SolverSpec, best: str) -> None:
+    """Refuse what a run would stumble over, before any net is built. Raises ConfigError.
+
+    `best`: the test output whose best snapshot is kept, if one is: looked for in the nets' texts.
+    """
+    check(spec)
+    if best:
+        check_output(best, _test_outputs(spec))
+
+
+def _test_outputs(spec: SolverSpec) -> list[list[str]]:
+    """The outputs of each test net: blobs that are made and not read."""
+    found = []
+    with log.silent():
+        for _, net in test_nets(spec):
+            made: dict[str, None] = {}
+            for layer in filter_layers(net):
+                for blob in layer.param.bottom:
+                    made.pop(blob, None)
+                made.update(dict.fromkeys(layer.param.top))
+            found.append(list(made))
+    return found
 
 
 def find_modules(file: str, net: NetSpec) -> None:

@@ -25,14 +25,14 @@ from solver_cli.snapshots.parts import Each, Parts
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import testing
 from solver_cli.solver.alarm import Alarm
-from solver_cli.solver.building import Device, build_nets, default_device
+from solver_cli.solver.building import Device, build_nets, check_all, default_device
 from solver_cli.solver.loglines import LogLines
 from solver_cli.solver.losses import Losses
 from solver_cli.solver.options import Options
 from solver_cli.solver.saving import Saving
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.signals import Action
-from solver_cli.solver.solverspec import SolverSpec, check, read_solver
+from solver_cli.solver.solverspec import SolverSpec, read_solver
 from solver_cli.solver.watchers import Best, Displayed, Tested, Watcher, Watchers
 from solver_cli.text import prototxt
 from solver_cli.updates.update import Update
@@ -67,7 +67,7 @@ class Solver:
         self.ending: Callable[[], bool] = lambda: False
         self.stopping = self._resumed = False
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
-        check(self.spec)
+        check_all(self.spec, options.keep_best)
         with self.spec.placing():
             self.snapshots = Checkpoints(self.param, options.keep or 0, self.spec.file, bool(options.keep_best))
             self.schedule = Schedule(self.param, options.grow_batch)
