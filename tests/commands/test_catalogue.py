@@ -32,7 +32,8 @@ def count_cases() -> dict[str, int]:
         with np.load(path) as file:
             counts[path.stem] += len(json.loads(file["cases"].tobytes()))
     for name in layer_types():
-        paths = [HERE / "golden" / "forks" / "layers" / f"{stem}.npz" for stem in (name.replace("/", "_"), name.partition("/")[0])]
+        stems = (name.replace("/", "_"), name.partition("/")[0])
+        paths = [HERE / "golden" / "forks" / "layers" / f"{stem}.npz" for stem in stems]
         if path := next((path for path in paths if path.exists()), None):
             with np.load(path) as file:
                 counts[name] += len(json.loads(file["cases"].tobytes()))
