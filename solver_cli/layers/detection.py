@@ -53,6 +53,21 @@ class DetectionOutput(nn.Module):
         self.keep_top_k = param.keep_top_k if param.keep_top_k >= 0 else None
         self.files = DetectionFiles.of(param)
 
+    @property
+    def state(self) -> tuple[Tensor, ...] | None:
+        """How far the files are, for a resumed run."""
+        return (torch.tensor(self.files.at), self.files.rows) if self.files is not None else None
+
+    @state.setter
+    def state(self, state: tuple[Tensor, ...]) -> None:
+        if self.files is not None:
+            self.files.at, self.files.rows = int(state[0]), state[1].cpu()
+
+    def reset(self) -> None:
+        """Begin with the first picture again."""
+        if self.files is not None:
+            self.state = torch.tensor(0), self.files.rows[:0]
+
     def forward(self, loc: Tensor, conf: Tensor, prior_blob: Tensor, *pictures: Tensor) -> Tensor:
         if loc.is_meta:
             return loc.new_empty(1, 1, 1, 7)

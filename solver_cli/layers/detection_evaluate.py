@@ -42,6 +42,19 @@ class DetectionEvaluate(nn.Module):
         self.resize = param.resize_param if param.HasField("resize_param") else None
         self.at = 0
 
+    @property
+    def state(self) -> tuple[Tensor, ...] | None:
+        """Which picture comes next, for a resumed run."""
+        return (torch.tensor(self.at),) if self.sizes else None
+
+    @state.setter
+    def state(self, state: tuple[Tensor, ...]) -> None:
+        self.at = int(state[0])
+
+    def reset(self) -> None:
+        """Begin with the first picture again."""
+        self.at = 0
+
     def forward(self, detections: Tensor, truth: Tensor) -> Tensor:
         found, objects = detections.detach().reshape(-1, 7), truth.detach().reshape(-1, 8)
         if found.is_meta:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from google.protobuf import text_format
@@ -15,6 +14,7 @@ from solver_cli.caffe_pb2 import DetectionOutputParameter, LabelMap, ResizeParam
 from solver_cli.errors import ConfigError, DataError
 
 FIELD = "detection_output_param.save_output_param"
+Found = tuple[str, int, float, list[float]]  # picture, class, score, place
 
 
 class DetectionFiles:
@@ -39,7 +39,8 @@ class DetectionFiles:
                 field=f"{FIELD}.num_test_image",
             )
         self.resize = save.resize_param if save.HasField("resize_param") else None
-        self.at, self.rows = 0, list[dict[str, Any]]()
+        self.at = 0
+        self.rows = torch.empty(0, 7, dtype=torch.float64, device="cpu")  # picture, class, score, left, top, width, height
 
     @staticmethod
     def of(param: DetectionOutputParameter) -> DetectionFiles | None:
@@ -54,41 +55,41 @@ class DetectionFiles:
         """Take the rows (n, 7) of a batch of `num` pictures."""
         found = found.cpu()
         for i in range(num):
-            name, height, width = self.pictures[self.at]
-            rows = found[found[:, 0] == i]
-            pixels = to_pixels(rows[:, 3:], height, width, self.resize).double()
-            places = torch.cat((pixels[:, :2], pixels[:, 2:] - pixels[:, :2]), 1).mul(100).round().div(100)
-            for (_, label, score, *_), place in zip(rows.tolist(), places.tolist(), strict=True):
-                self.rows.append({"image_id": name, "category_id": int(label), "bbox": place, "score": score})
+            rows = found[found[:, 0] == i].double()
+            box = to_pixels(rows[:, 3:].float(), *self.pictures[self.at][1:], self.resize).double()
+            box = torch.cat((box[:, :2], box[:, 2:] - box[:, :2]), 1).mul(100).round().div(100)
+            self.rows = torch.cat((self.rows, torch.cat((torch.full_like(rows[:, :1], self.at), rows[:, 1:3], box), 1)))
             self.at += 1
             if self.at == self.count:
                 self._write()
-                self.at, self.rows = 0, []
+                self.at, self.rows = 0, self.rows[:0]
 
     def _write(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        for path, lines in self._texts().items():
-            (self.folder / path).write_text("".join(f"{line}\n" for line in lines))
+        found = [(self.pictures[int(at)][0], int(label), score, box) for at, label, score, *box in self.rows.tolist()]
+        for name, text in self._texts(found).items():
+            (self.folder / name).write_text(text)
 
-    def _texts(self) -> dict[str, list[str]]:
-        """The lines of each file by its name."""
+    def _texts(self, found: list[Found]) -> dict[str, str]:
+        """The text of each file by its name."""
         if self.form == "COCO":
-            rows = [{**row, "category_id": _number(self.names[row["category_id"]]), "image_id": _number(row["image_id"])}
-                    for row in self.rows]  # fmt: skip
-            return {f"{self.prefix}.json": [json.dumps(rows, indent=4)]}
-        if self.form == "ILSVRC":
-            return {f"{self.prefix}.txt": [f"{r['image_id']} {r['category_id']} {_score_and_box(r)}" for r in self.rows]}
-        return {
-            f"{self.prefix}{self.names[c]}.txt": [
-                f"{r['image_id']} {_score_and_box(r)}" for r in self.rows if r["category_id"] == c
+            rows = [
+                {"image_id": _number(name), "category_id": _number(self.names[label]), "bbox": box, "score": score}
+                for name, label, score, box in found
             ]
-            for c in self.classes
-        }
+            return {f"{self.prefix}.json": json.dumps(rows, indent=4) + "\n"}
+        if self.form == "ILSVRC":
+            lines = (f"{name} {label} {_score_and_box(score, box)}\n" for name, label, score, box in found)
+            return {f"{self.prefix}.txt": "".join(lines)}
+        texts = dict.fromkeys(self.classes, "")
+        for name, label, score, box in found:
+            texts[label] += f"{name} {_score_and_box(score, box)}\n"
+        return {f"{self.prefix}{self.names[label]}.txt": text for label, text in texts.items()}
 
 
-def _score_and_box(row: dict[str, Any]) -> str:
-    x, y, width, height = map(int, row["bbox"])
-    return f"{row['score']:g} {x} {y} {x + width} {y + height}"
+def _score_and_box(score: float, box: list[float]) -> str:
+    x, y, width, height = map(int, box)
+    return f"{score:g} {x} {y} {x + width} {y + height}"
 
 
 def _number(text: str) -> int | str:

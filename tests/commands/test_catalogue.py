@@ -31,6 +31,12 @@ def count_cases() -> dict[str, int]:
     for path in (HERE / "golden" / "layers").glob("[A-Z]*.npz"):
         with np.load(path) as file:
             counts[path.stem] += len(json.loads(file["cases"].tobytes()))
+    for name in layer_types():
+        stems = (name.replace("/", "_"), name.partition("/")[0])
+        paths = [HERE / "golden" / "forks" / "layers" / f"{stem}.npz" for stem in stems]
+        if path := next((path for path in paths if path.exists()), None):
+            with np.load(path) as file:
+                counts[name] += len(json.loads(file["cases"].tobytes()))
     for case in json.loads((HERE / "golden" / "data_layers" / "cases.json").read_text()).values():
         counts.update(set(re.findall(r'type: "([A-Z]\w*)"', case["net"])) & set(layer_types()))
     return dict(sorted(counts.items()))

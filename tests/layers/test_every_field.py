@@ -33,6 +33,7 @@ from solver_cli.text import forks, prototxt
 GOLDEN = Path(__file__).parents[1] / "golden"
 BY_HAND = {"Python": "its settings go to the user's class: see test_python_layers.py"}
 ONE_IMPLEMENTATION = "chooses one of Caffe's implementations; there is one here"
+VISUALIZE = "says how visualize draws, which is refused"
 CONVOLUTIONS = "belongs to the convolution whose settings Im2col shares; Caffe's Im2col has no use for it either"
 ENGINES = [
     *("Convolution", "Deconvolution", "Im2col", "LRN", "Pooling", "ReLU", "SPP", "Sigmoid", "Softmax", "SoftmaxWithLoss"),
@@ -41,6 +42,7 @@ ENGINES = [
 IDLE = {
     **{(kind, "engine"): ONE_IMPLEMENTATION for kind in ENGINES},
     **{(kind, "force_nd_im2col"): ONE_IMPLEMENTATION for kind in ("Convolution", "Deconvolution", "Im2col")},
+    **{("DetectionOutput", field): VISUALIZE for field in ("visualize_threshold", "save_file")},
     **{("Im2col", field): CONVOLUTIONS for field in ("num_output", "bias_term", "group", "weight_filler", "bias_filler")},
 }
 
@@ -94,7 +96,7 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
 
 
 def folder(kind: LayerType) -> Path:
-    return GOLDEN / "layers" if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
+    return recorded_at(kind).parent if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
 
 
 def word(kind: LayerType) -> str:
@@ -103,8 +105,10 @@ def word(kind: LayerType) -> str:
 
 
 def recorded_at(kind: LayerType) -> Path:
-    """`BN_segnet.npz` for BN/segnet."""
-    return GOLDEN / "layers" / f"{kind.name.replace('/', '_')}.npz"
+    """`BN_segnet.npz` for BN/segnet, or `BN.npz`; of BVLC's cases or the forks'."""
+    stems = (kind.name.replace("/", "_"), word(kind))
+    paths = [GOLDEN / folder / f"{stem}.npz" for stem in stems for folder in ("layers", "forks/layers")]
+    return next((path for path in paths if path.exists()), paths[0])
 
 
 def used_names(kind: LayerType) -> set[str]:
