@@ -5,9 +5,11 @@ from solver_cli.layers import common as common
 from solver_cli.layers import convolution as convolution
 from solver_cli.layers import detection as detection
 from solver_cli.layers import detection_evaluate as detection_evaluate
+from solver_cli.layers import face as face
 from solver_cli.layers import fork_norm as fork_norm
 from solver_cli.layers import inner_product as inner_product
 from solver_cli.layers import loss as loss
+from solver_cli.layers import lstm as lstm
 from solver_cli.layers import multibox as multibox
 from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization

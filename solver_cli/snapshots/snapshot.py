@@ -234,8 +234,10 @@ def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Tensor:
 
 
 def _held(net: Net, learned: Learned, blob: Tensor) -> Tensor:
-    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics and of a Python layer's."""
-    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers
+    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics, of a Python layer's, and of
+    what a layer `rewrites` in its passes."""
+    module = learned.node.module
+    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers and not getattr(module, "rewrites", False)
     return blob if stays else blob.clone()
 
 

@@ -146,7 +146,6 @@ NOT_YET: Rows = {
             "face_transform max_shear_ratio max_aspect_ratio max_rotate_angle min_random_scale max_random_scale "
             "max_random_shift face_mirror face_point_num balance_class balance_by label_cut_start label_cut_end"
         ),
-        "InnerProductParameter": "normalize",
         "LayerParameter": "smoothl1_param",
         "MemoryDataParameter": "transpose",
         "ParameterParameter": "blob_filler",
