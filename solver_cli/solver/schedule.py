@@ -119,8 +119,7 @@ class Schedule:
         return self.reached(self.param.max_iter)
 
     def due(self, interval: int, iteration: int, offset: int = 0) -> bool:
-        """Whether a multiple of `interval` (0: never) of the file's iterations was reached after the iteration before; counted
-        from `offset` on."""
+        """Whether a multiple of `interval` (0: never) of the file's iterations, from `offset` on, has come with this one."""
         every, now, before = abs(interval), self.position(iteration) - offset, self.position(iteration - 1) - offset
         return bool(every) and now // every > before // every
 

@@ -91,6 +91,8 @@ def check(spec: SolverSpec) -> None:
     if trouble := RULES[param.type].trouble(param) or settings.trouble(param) or lr_policy.trouble(param):
         field, found = trouble
         spec.fail(found, field)
+    if settings.rectified(param) and not param.HasField("rectified"):
+        log.info("adam_solver.cpp", "Adam is rectified, as jolibrain's is unless a solver says rectified: false")
     for name, paths in (("snapshot_prefix", [param.snapshot_prefix]), ("weights", param.weights)):
         for path in paths:
             if words := prototxt.unnameable(path):

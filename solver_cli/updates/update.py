@@ -16,13 +16,12 @@ from solver_cli.updates.loss_scale import LossScale
 from solver_cli.updates.rules import RULES
 
 
-
 class Update:
     """Updates the learned blobs of `net` by the rule and settings of `param`.
 
     `history`: one tensor for each slot of the rule and learned blob, slot by slot; with lookahead then the slow weights.
-    `steps`: the last step of each blob by its id, kept for snapshot_diff only. `scale`: the scale of the loss, if it has one:
-    an update whose gradients are not finite is left out.
+    `steps`: the last step of each blob by its id, kept for snapshot_diff only. `scale`: the scale of the loss, if it has
+    one: an update whose gradients are not finite is left out.
     """
 
     def __init__(self, net: Net, param: SolverParameter, scale: LossScale | None = None):
