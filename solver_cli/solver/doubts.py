@@ -48,16 +48,20 @@ def _of_solver(solver: SolverSpec) -> Iterator[tuple[Where, str]]:
 def _of_rate(param: SolverParameter) -> Iterator[tuple[str, str]]:
     """(field, doubt) of what makes the weights move."""
     policy = param.lr_policy
-    if not param.HasField("base_lr"):
+    if policy == "multifixed":
+        pass  # has rates of its own
+    elif not param.HasField("base_lr"):
         yield "base_lr", "base_lr is missing, so 0: the weights do not change"
     elif param.base_lr < 0:
         yield "base_lr", f"base_lr is {param.base_lr:g}: the weights go where the loss rises"
-    if policy in ("step", "exp", "multistep") and not param.HasField("gamma"):
+    if policy in ("step", "exp", "multistep", "plateau") and not param.HasField("gamma"):
         yield "lr_policy", f"lr_policy '{policy}' without gamma, which is 0 then: so is the rate from the first drop on"
     if policy in ("inv", "poly") and not param.HasField("power"):
         yield "lr_policy", f"lr_policy '{policy}' without power, which is 0 then: the rate stays base_lr"
     if policy == "multistep" and not param.stepvalue:
         yield "lr_policy", "lr_policy 'multistep' without a stepvalue: the rate stays base_lr"
+    if policy == "plateau" and not param.plateau_winsize:
+        yield "lr_policy", "lr_policy 'plateau' without a plateau_winsize: the rate stays base_lr"
     for index, (before, value) in enumerate(pairwise(param.stepvalue), 1):
         if policy == "multistep" and value <= before:
             doubt = f"stepvalue {value} stands behind {before}: as with Caffe, one step at most is taken in an iteration"

@@ -83,7 +83,7 @@ class Saving:
         self.alarm.weights()
         self.watchers.tell(Watcher.saving, weights, path)
         self.files.writer.wait()  # so that memory holds one copy only
-        state = State(self.schedule.iter, "", self.schedule.current_step)
+        state = State(self.schedule.iter, "", self.schedule.current_step, event=self.schedule.event())
         steps = self.update.steps if self.schedule.param.snapshot_diff else None
         pair = snapshot.collect(self.update.net, (weights, path), state, self.update.history, self.boundary, steps)
         self.files.write(pair, retry, copy)
@@ -101,7 +101,7 @@ class Saving:
             snapshot.load_weights(net, weights)
         log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
         resume.copy_history(state, history)
-        self.schedule.go_on(state.iter, state.current_step)
+        self.schedule.go_on(state.iter, state.current_step, state.event)
         self.files.saved = self.files.good = path
         try:
             run = runstate.loads(state.run)

@@ -90,7 +90,8 @@ class Solver:
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, param, splitting, options.fit, options.memory)
-        self.losses = Losses(self.net, param.average_loss, self.alarm.loss)
+        self.losses = Losses(self.net, param, self.alarm.loss)
+        self.schedule.loss = lambda: self.losses.settle(self.iter)
         tests = Each([Carried(net) for net in self.test_nets])
         self.parts = Parts(schedule=self.schedule, fit=self.fit, precision=self.precision, train=Carried(self.net))
         self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise}
@@ -108,9 +109,9 @@ class Solver:
         """How often the weights have been updated."""
         return self.schedule.iter
 
-    def due(self, interval: int) -> bool:
+    def due(self, interval: int, offset: int = 0) -> bool:
         """Whether something that happens every `interval` iterations of the file (0: never) happens now."""
-        return self.schedule.due(interval, self.iter)
+        return self.schedule.due(interval, self.iter, offset)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -148,15 +149,14 @@ class Solver:
 
     def _iterate(self) -> None:
         """One iteration, in Caffe's order, up to its snapshot if one is due."""
-        if self.due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
+        if self.due(self.param.test_interval, self.param.test_offset) and (self.iter > 0 or self.param.test_initialization):
             self.test_all()
             if self.stopping:
                 return
         self._clear_gradients()
         self.watchers.tell(Watcher.on_start, self.iter)
         loss, outputs = self._forward_backward()
-        if self.param.display:
-            self.losses.add(loss)
+        self.losses.add(loss)
         if self.due(self.param.display):
             self.update.log_clipping()
             self.watchers.tell(Watcher.displayed, Displayed(self.iter, self.losses.settle(self.iter), outputs))
@@ -194,7 +194,7 @@ class Solver:
             self.losses.add(self.fit.look(self.net)[0])
             self.update.log_clipping()
             log.info("solver.cpp:327", f"Iteration {self.iter}, loss = {log.number(self.losses.settle(self.iter))}")
-        if self.due(self.param.test_interval):
+        if self.due(self.param.test_interval, self.param.test_offset):
             self.test_all()
         log.info("solver.cpp:332", "Optimization Done.")
 

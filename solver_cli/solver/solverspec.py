@@ -12,11 +12,13 @@ from typing import NoReturn
 from solver_cli import log
 from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
 from solver_cli.errors import ConfigError, nearest
+from solver_cli.solver import lr_policy
 from solver_cli.solver.lr_policy import POLICIES
 from solver_cli.text import forks, prototxt
 from solver_cli.text.netspec import NetSpec, read_net, upgraded
 from solver_cli.text.prototxt import Place
 from solver_cli.text.upgrade import upgrade_solver
+from solver_cli.updates import settings
 from solver_cli.updates.rules import RULES
 
 TRAIN_NETS = ("net", "net_param", "train_net", "train_net_param")
@@ -84,11 +86,14 @@ def check(spec: SolverSpec) -> None:
             spec.fail(f"{name} must be 1 or more, not {getattr(param, name)}", name)
     if param.solver_mode == SolverParameter.GPU and param.device_id < 0:
         spec.fail(f"device_id must be 0 or more, not {param.device_id}", "device_id")
-    if trouble := RULES[param.type].trouble(param):
+    if param.weight_decay and param.regularization_type not in ("L1", "L2", "decoupled"):
+        found = f"unknown regularization_type '{param.regularization_type}'"
+        spec.fail(f"{found}: expected L1, L2 or decoupled", "regularization_type")
+    if trouble := RULES[param.type].trouble(param) or settings.trouble(param) or lr_policy.trouble(param):
         field, found = trouble
         spec.fail(found, field)
-    if param.weight_decay and param.regularization_type not in ("L1", "L2"):
-        spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
+    if settings.rectified(param) and not param.HasField("rectified"):
+        log.info("adam_solver.cpp", "Adam is rectified, as jolibrain's is unless a solver says rectified: false")
     for name, paths in (("snapshot_prefix", [param.snapshot_prefix]), ("weights", param.weights)):
         for path in paths:
             if words := prototxt.unnameable(path):
@@ -107,7 +112,7 @@ def _check_policy(spec: SolverSpec) -> None:
     if policy in ("step", "sigmoid") and param.stepsize <= 0:
         field = "stepsize" if param.HasField("stepsize") else "lr_policy"
         spec.fail(f"lr_policy '{policy}' needs a stepsize above 0, not {param.stepsize}", field)
-    if policy in ("step", "exp", "inv", "multistep", "sigmoid") and param.gamma < 0:
+    if policy in ("step", "exp", "inv", "multistep", "sigmoid", "plateau") and param.gamma < 0:
         spec.fail(f"lr_policy '{policy}' needs a gamma of 0 or more, not {param.gamma:g}", "gamma")
 
 

@@ -102,9 +102,7 @@ NOT_YET: Rows = {
         "PoolingParameter": "pad_3d kernel_size_3d stride_3d avg_include_pad axis",
         "ReLUParameter": "fuse",
         "ReshapeParameter": "pixelshuffler",
-        "SolverParameter": (
-            "stagelr stageiter disabled_update warmup_iter warmup_start_lr local_lr_auto local_gw_ratio test_offset"
-        ),
+        "SolverParameter": "disabled_update",
         "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
     },
     "MS-CNN": {
@@ -129,10 +127,7 @@ NOT_YET: Rows = {
         "LossParameter": "label_smoothing",
         "MultiBoxLossParameter": "ignore_difficult_gt",
         "PoolingParameter": "torch_pooling",
-        "SolverParameter": (
-            "rampup_interval rampup_lr min_lr momentum_policy max_momentum momentum_power larc larc_policy larc_eta "
-            "larc_turbo weight_decay_policy weight_decay_power max_weight_decay test_and_snapshot_last_epochs"
-        ),
+        "SolverParameter": "larc_turbo test_and_snapshot_last_epochs",
         "TransformationParameter": "num_labels",
     },
     "NormFace": {
@@ -152,7 +147,6 @@ NOT_YET: Rows = {
         "PoolingParameter": "blobs_lr blobs_a_min",
         "ScaleParameter": "min_value max_value",
         "SoftmaxParameter": "hard_ratio class_weight hard_mining_label cutting_point normalize_type label_smooth_factor",
-        "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
         "TransformationParameter": "center_crop erase_ratio scale_min scale_max aspect_min aspect_max",
     },
     "ParseNet": {
@@ -176,7 +170,7 @@ NOT_YET: Rows = {
         "LossParameter": "pre_fixed_normalizer",
     },
     "SSD": {
-        "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
+        "SolverParameter": "eval_type ap_version show_per_class_result",
     },
     "SegNet": {
         "LossParameter": "weight_by_label_freqs class_weighting",
@@ -214,10 +208,7 @@ NOT_YET: Rows = {
         "NoiseParameter": "all_effects",
         "NonMaximumSuppressionParameter": "soft_nms theta",
         "SoftmaxParameter": "scaling_temperature",
-        "SolverParameter": (
-            "lr_dropout decoupled_wd_t0 decoupled_wd_mult amsgrad rectified gc adabelief lr_mult p_mult period "
-            "lookahead lookahead_steps lookahead_alpha"
-        ),
+        "SolverParameter": "lr_dropout",
         "TransformationParameter": "geometry_param rotate untransformed_top",
     },
     "py-RFCN-priv": {

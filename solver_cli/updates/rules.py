@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.updates.settings import rectified
 
 Tensors = list[Tensor]
 Step = Callable[[Tensors, list[Tensors], float, SolverParameter, int], Tensors]
@@ -117,13 +118,31 @@ def adadelta(g: Tensors, history: list[Tensors], rate: float, param: SolverParam
 @rule("Adam", slots=2, squares=[1], below_1=("momentum", "momentum2"), delta=True)
 def adam(g: Tensors, history: list[Tensors], rate: float, param: SolverParameter, iteration: int) -> Tensors:
     """h <- m h + (1 - m) g;  v <- b v + (1 - b) g g;  step = r sqrt(1 - b^t) / (1 - m^t) h / (sqrt(v) + delta)
-    with m = momentum, b = momentum2, t = iteration + 1.  delta is added to the uncorrected root."""
+    with m = momentum, b = momentum2, t = iteration + 1.  delta is added to the uncorrected root.
+    jolibrain's fields: gc takes the mean out of g; adabelief has (g - h)^2 in v; amsgrad lets no v fall; rectified makes it
+    RAdam."""
     h, v = history
     m, b, t = param.momentum, param.momentum2, iteration + 1
+    rate *= math.sqrt(1 - b**t) / (1 - m**t)
+    if param.gc:
+        torch._foreach_sub_(g, [x.mean() for x in g])
     torch._foreach_mul_(h, m)
     torch._foreach_add_(h, g, alpha=1 - m)
-    _decay_squares(v, g, b)
-    return _scaled_by_root(h, v, rate * math.sqrt(1 - b**t) / (1 - m**t), param.delta)
+    before = torch._foreach_mul(v, 1.0) if param.amsgrad else v
+    _decay_squares(v, list(torch._foreach_sub(g, h)) if param.adabelief else g, b)
+    if param.amsgrad:
+        torch._foreach_maximum_(v, before)
+    if not rectified(param):
+        return _scaled_by_root(h, v, rate, param.delta)
+    factor = _rectification(b, t)
+    return _scaled_by_root(h, v, rate * factor, param.delta) if factor else list(torch._foreach_mul(h, rate))
+
+
+def _rectification(b: float, t: int) -> float:
+    """RAdam's factor of the rate; 0 where the root of v varies too much yet to be divided by (Liu et al., ICLR 2020)."""
+    last = 2 / (1 - b) - 1
+    now = last - 2 * t * b**t / (1 - b**t)
+    return math.sqrt((now - 4) * (now - 2) * last / ((last - 4) * (last - 2) * now)) if now > 4 else 0.0
 
 
 def _decay_squares(h: Tensors, g: Tensors, decay: float) -> None:

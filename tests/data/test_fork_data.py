@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from google.protobuf import text_format
 
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
-from solver_cli.commands.datasets import write_lmdb
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
-from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import lookup
-from google.protobuf import text_format
 
 cv2 = pytest.importorskip("cv2")
 GOLDEN = Path(__file__).parents[1] / "golden" / "forks" / "data_layers"
