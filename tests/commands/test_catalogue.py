@@ -25,13 +25,18 @@ HERE = Path(__file__).parents[1]
 PAGE = HERE.parent / "docs" / "layers.md"
 
 
+def read(path: Path) -> dict[str, dict[str, str]]:
+    cases: dict[str, dict[str, str]] = json.loads(path.read_text())
+    return cases
+
+
 def count_cases() -> dict[str, int]:
     """Golden cases of each type: its own file's, and the data cases whose net has it."""
     counts: Counter[str] = Counter()
     for path in (HERE / "golden" / "layers").glob("[A-Z]*.npz"):
         with np.load(path) as file:
             counts[path.stem] += len(json.loads(file["cases"].tobytes()))
-    for case in json.loads((HERE / "golden" / "data_layers" / "cases.json").read_text()).values():
+    for case in [case for path in sorted(HERE.glob("golden/**/data_layers/cases.json")) for case in read(path).values()]:
         counts.update(set(re.findall(r'type: "([A-Z]\w*)"', case["net"])) & set(layer_types()))
     return dict(sorted(counts.items()))
 
