@@ -111,9 +111,9 @@ def layer(name: str, *, param: str | None = "", bottoms: Count = 1, tops: Count 
     return lambda build: _register(name, build, param, bottoms, tops, source=False, **traits)
 
 
-def source(name: str, *, tops: Count = 1, **traits: Any) -> Callable[[Any], Any]:
+def source(name: str, *, param: str | None = "", tops: Count = 1, **traits: Any) -> Callable[[Any], Any]:
     """Register a data source: a class built with (LayerParameter, training, numpy Generator); see `data.source.Source`."""
-    return lambda build: _register(name, build, _param_field(name), 0, tops, source=True, **traits)
+    return lambda build: _register(name, build, param, 0, tops, source=True, **traits)
 
 
 def _register(name: str, build: Any, param: str | None, bottoms: Count, tops: Count, **traits: Any) -> Any:

@@ -18,7 +18,7 @@ from solver_cli.data.database import FIELD, Record, Records
 from solver_cli.data.datum import Datums
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import check_fields, log, say, state_field
-from solver_cli.data.transform import Transform
+from solver_cli.data.transform import Transform, only
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
@@ -33,7 +33,8 @@ class AnnotatedData:
 
     Tops: pictures [N, channels, height, width]; the boxes of all of them, [1, 1, n, 8] with another n for each batch: item,
     label, instance, xmin, ymin, xmax, ymax, difficult (one row of -1 if there are none); [N, 1, 1, 1] labels of records
-    without annotations. With FIT_SMALL_SIZE the batch_size is 1, and the pictures differ in size.
+    without annotations. It reads data_param as Data does. With FIT_SMALL_SIZE the
+    batch_size is 1, and the pictures differ in size.
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
@@ -41,8 +42,7 @@ class AnnotatedData:
         check_fields(own, "annotated_data_param", OWN)
         self._boxes = len(layer.top) > 1
         self._records = Records(layer.data_param, generator)
-        finish = TransformationParameter(**{f.name: value for f, value in param.ListFields() if f.name in FINISH})
-        self.transform = Transform(finish, training, generator, f"{FIELD}.source")
+        self.transform = Transform(only(param, FINISH), training, generator, f"{FIELD}.source")
         force = self.transform.force
         self._augment = Augment(param, own.batch_sampler, training, force, f"{FIELD}.source")
         self._batch = self._records.batch_size

@@ -62,8 +62,8 @@ def objects_of(datum: AnnotatedDatum) -> Objects:
 
 def area(boxes: Boxes) -> NDArray[np.float32]:
     """0 for a box that ends before it begins."""
-    sides = boxes[..., 2:] - boxes[..., :2]
-    found: NDArray[np.float32] = sides.clip(min=0).prod(-1)
+    sides = (boxes[..., 2:] - boxes[..., :2]).clip(min=0)
+    found: NDArray[np.float32] = sides[..., 0] * sides[..., 1]
     return found
 
 
@@ -84,7 +84,8 @@ def emitted(objects: Objects, part: Boxes, constraint: EmitConstraint) -> Flags:
         covered = ratio(shared(objects.boxes, part), objects.areas)
         return covered > np.float32(constraint.emit_overlap)
     centres = (objects.boxes[:, :2] + objects.boxes[:, 2:]) / 2
-    return ((centres >= part[:2]) & (centres <= part[2:])).all(1)  # type: ignore[no-any-return]
+    inside: Flags = np.all((centres >= part[:2]) & (centres <= part[2:]), axis=1)
+    return inside
 
 
 def projected(boxes: Boxes, part: Boxes) -> tuple[Boxes, Flags]:

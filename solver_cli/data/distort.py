@@ -76,7 +76,9 @@ class Distort:
 
 def table(factor: float, shift: float) -> NDArray[np.uint8]:
     """What each byte becomes: factor * byte + shift, rounded (halves to even numbers) and kept within a byte."""
-    return np.rint(np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(shift)).clip(0, 255).astype(np.uint8)
+    bytes_ = np.arange(256, dtype=np.float32) * np.float32(factor) + np.float32(shift)
+    found: NDArray[np.uint8] = np.rint(bytes_).clip(0, 255).astype(np.uint8)
+    return found
 
 
 def check_colour(pixels: Pixels) -> None:

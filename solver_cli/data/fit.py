@@ -106,7 +106,7 @@ class Fit:
             if self.varies:
                 new = free
             else:
-                padding = (new - free) / 2
+                padding = (new - free) / np.float32(2)
         inner = new - 2 * padding
         low = padding + np.maximum(0, boxes[:, :2] * old * inner / old)
         high = padding + np.minimum(new, boxes[:, 2:] * old * inner / old)
@@ -117,12 +117,13 @@ class Fit:
         scales: Boxes = np.array([self._param.width_scale, self._param.height_scale], np.float32)
         if not self.varies or not scales.all():
             return boxes
-        sides: Boxes = np.array(self._free(height, width)[::-1], np.float32) * (part[2:] - part[:2])
+        sides: Boxes = np.array(self._free(height, width)[::-1], np.float32)
+        sides = np.multiply(sides, part[2:] - part[:2])
         if (sides < scales).any():
             raise DataError(
                 f"width_scale {scales[0]:g} and height_scale {scales[1]:g} must not be more than the sides of the picture, "
                 f"{sides[0]:g} and {sides[1]:g}",
                 field=f"{FIELD}.{'width' if sides[0] < scales[0] else 'height'}_scale",
             )
-        found: Boxes = boxes * np.tile(sides, 2) / np.tile(scales, 2)
+        found: Boxes = (boxes * np.tile(sides, 2) / np.tile(scales, 2)).astype(np.float32)
         return found

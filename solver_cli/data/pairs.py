@@ -18,7 +18,7 @@ from solver_cli.data.distort import Pixels
 from solver_cli.data.lines import Lines
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_batch_size, check_fields, check_source, say, state_field
-from solver_cli.data.transform import Transform
+from solver_cli.data.transform import Transform, only
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
@@ -40,9 +40,7 @@ class _Pairs:
         self._cv2 = opencv()
         self._param, self._field = param, field
         self._batch = check_batch_size(param, field)
-        used = layer.transform_param.ListFields()
-        finish = TransformationParameter(**{f.name: value for f, value in used if f.name in FINISH})
-        self.transform = Transform(finish, training, generator, f"{field}.source")
+        self.transform = Transform(only(layer.transform_param, FINISH), training, generator, f"{field}.source")
         self._lines = Lines(read_pairs(check_source(param, field), field, second), param, field, generator, noun)
         self._pool = Pool()
 
@@ -144,7 +142,7 @@ class DenseImageData(_Pairs):
         return picture[part], label[part]
 
 
-@source("ImageSegData", tops=(2, 3), transforms=True)
+@source("ImageSegData", param="image_data_param", tops=(2, 3), transforms=True)
 class ImageSegData(_Pairs):
     """Pictures named in a list with a label for each pixel, scaled, cropped and mirrored alike: DeepLab's and PSPNet's.
 
@@ -168,7 +166,8 @@ class ImageSegData(_Pairs):
             raise ConfigError("each of scale_factors must be above 0", field="transform_param.scale_factors")
         self._named = param.label_type != ImageDataParameter.NONE
         super().__init__(layer, param, SEG, training, generator, "images", second=self._named)
-        self._seg, self._augment, self._training = param, transform, training
+        self._augment, self._training = transform, training
+        self._type, self._ignored = param.label_type, byte(param.ignore_label)
         self._means = np.array(transform.mean_value, np.float32) if transform.mean_value else np.zeros(1, np.float32)
         self._third = len(layer.top) > 2
         row = self._lines.row(self._lines.record)
@@ -207,10 +206,10 @@ class ImageSegData(_Pairs):
 
     def _label(self, row: Row, picture: Pixels) -> Pixels:
         """The label of each pixel of a picture, a byte."""
-        if self._seg.label_type == ImageDataParameter.PIXEL:
+        if self._type == ImageDataParameter.PIXEL:
             return self._file(row[1], False, self._cv2.INTER_LINEAR)
-        label = int((re.match(r"[+-]?\d+", row[1]) or [0])[0]) if self._named else self._seg.ignore_label
-        return np.full(picture.shape[:2], min(max(label, 0), 255), np.uint8)
+        label = byte(int((re.match(r"[+-]?\d+", row[1]) or [0])[0])) if self._named else self._ignored
+        return np.full(picture.shape[:2], label, np.uint8)
 
     def _cropped(self, picture: Pixels, label: Pixels, random: Generator) -> tuple[Pixels, Pixels]:
         """The crop, at random in training, else the centre, of what has been made large enough below and to the right."""
@@ -220,7 +219,7 @@ class ImageSegData(_Pairs):
             ground = np.empty((*size, *picture.shape[2:]), np.float32)
             ground[...] = self._means
             ground[:height, :width] = picture
-            around = np.full(size, min(max(self._seg.ignore_label, 0), 255), np.uint8)
+            around = np.full(size, self._ignored, np.uint8)
             around[:height, :width] = label
             picture, label, (height, width) = ground, around, size
         if self._training:
@@ -229,6 +228,11 @@ class ImageSegData(_Pairs):
             top, left = (height - tall) // 2, (width - wide) // 2
         part = np.s_[top : top + tall, left : left + wide]
         return picture[part], label[part]
+
+
+def byte(label: int) -> int:
+    """A label as it stands in a picture of labels, where OpenCV keeps it within a byte."""
+    return min(max(label, 0), 255)
 
 
 def crop_of(param: TransformationParameter) -> tuple[int, int]:

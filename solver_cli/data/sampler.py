@@ -79,7 +79,8 @@ def fits(parts: Boxes, objects: Objects, constraint: SampleConstraint) -> Flags:
         fitting &= measures >= np.float32(getattr(constraint, f"min_{kinds[0]}"))
     if constraint.HasField(f"max_{kinds[0]}"):  # type: ignore[arg-type]
         fitting &= measures <= np.float32(getattr(constraint, f"max_{kinds[0]}"))
-    return fitting.any(1)  # type: ignore[no-any-return]
+    found: Flags = np.any(fitting, axis=1)
+    return found
 
 
 def _measures(kind: str, parts: Boxes, objects: Objects) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -220,6 +220,18 @@ class Transform:
         if self.resize:
             places[:, :2] = (height - shape[2]) // 2, (width - shape[3]) // 2
         return np.where(rows[:, 2:] > 0, [0, width - shape[3], 0] + places * [1, -1, 1], places)
+
+
+def only(param: TransformationParameter, fields: Iterable[str]) -> TransformationParameter:
+    """transform_param with these of its fields alone."""
+    found = TransformationParameter()
+    for name in fields:
+        value = getattr(param, name)
+        if hasattr(value, "extend"):
+            getattr(found, name).extend(value)
+        elif param.HasField(name):  # type: ignore[arg-type]
+            setattr(found, name, value)
+    return found
 
 
 def read_mean(param: TransformationParameter) -> NDArray[np.float32] | None:

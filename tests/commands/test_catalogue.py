@@ -25,6 +25,11 @@ HERE = Path(__file__).parents[1]
 PAGE = HERE.parent / "docs" / "layers.md"
 
 
+def read(path: Path) -> dict[str, dict[str, str]]:
+    cases: dict[str, dict[str, str]] = json.loads(path.read_text())
+    return cases
+
+
 def count_cases() -> dict[str, int]:
     """Golden cases of each type: its own file's, and the data cases whose net has it."""
     counts: Counter[str] = Counter()
@@ -37,7 +42,7 @@ def count_cases() -> dict[str, int]:
         if path := next((path for path in paths if path.exists()), None):
             with np.load(path) as file:
                 counts[name] += len(json.loads(file["cases"].tobytes()))
-    for case in json.loads((HERE / "golden" / "data_layers" / "cases.json").read_text()).values():
+    for case in [case for path in sorted(HERE.glob("golden/**/data_layers/cases.json")) for case in read(path).values()]:
         counts.update(set(re.findall(r'type: "([A-Z]\w*)"', case["net"])) & set(layer_types()))
     return dict(sorted(counts.items()))
 

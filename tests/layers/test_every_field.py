@@ -31,6 +31,11 @@ from solver_cli.registry import LayerType, layer_types
 from solver_cli.text import forks, prototxt
 
 GOLDEN = Path(__file__).parents[1] / "golden"
+FORKS = GOLDEN / "forks" / "data_layers"
+PAIRS = """
+layer { name: "data" type: "ImageSegData" top: "data" top: "label" transform_param { crop_size: 16 scale_factors: 2 }
+  image_data_param { source: "../data/pairs/list.txt" label_type: PIXEL } }
+"""
 BY_HAND = {"Python": "its settings go to the user's class: see test_python_layers.py"}
 ONE_IMPLEMENTATION = "chooses one of Caffe's implementations; there is one here"
 VISUALIZE = "says how visualize draws, which is refused"
@@ -40,6 +45,7 @@ ENGINES = [
     "TanH",
 ]
 IDLE = {
+    ("AnnotatedData", "label_map_file"): "names the classes for tools; SSD's layer only remembers it",
     **{(kind, "engine"): ONE_IMPLEMENTATION for kind in ENGINES},
     **{(kind, "force_nd_im2col"): ONE_IMPLEMENTATION for kind in ("Convolution", "Deconvolution", "Im2col")},
     **{("DetectionOutput", field): VISUALIZE for field in ("visualize_threshold", "save_file")},
@@ -90,12 +96,17 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
             recorded = json.loads(file["cases"].tobytes()).values()
         yield from ((case["phase"], case["prototxt"]) for case in recorded)
         return
-    for case in json.loads((GOLDEN / "data_layers" / "cases.json").read_text()).values():
-        if f'type: "{word(kind)}"' in case["net"]:
-            yield case.get("phase", "TEST"), case["net"]
+    if kind.name == "ImageSegData":  # of which nothing is recorded
+        yield "TRAIN", PAIRS
+    for recorded in (GOLDEN / "data_layers", FORKS):
+        for case in json.loads((recorded / "cases.json").read_text()).values():
+            if f'type: "{word(kind)}"' in case["net"]:
+                yield case.get("phase", "TEST"), case["net"]
 
 
 def folder(kind: LayerType) -> Path:
+    if kind.name in ("AnnotatedData", "DenseImageData", "ImageSegData"):
+        return FORKS
     return recorded_at(kind).parent if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
 
 
