@@ -47,7 +47,7 @@ def check(net: Net) -> None:
         shape = net.blob_shapes[name]
         if len(shape) != 4 or shape[3] != 5:
             raise ConfigError(
-                f"output '{name}' of a test net has the shape {shape}, but eval_type: \"detection\" tests judged detections, "
+                f"output '{name}' of a test net is {shape}, but eval_type: \"detection\" tests judged detections, "
                 "(1, 1, n, 5): let a DetectionEvaluate layer read it, or a Silence layer if it is not to be tested",
                 field="eval_type",
             )
