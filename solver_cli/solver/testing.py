@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.net.carried import Carried
 from solver_cli.net.debug_info import debug_info
 from solver_cli.net.net import Net
@@ -27,22 +28,18 @@ class Result(NamedTuple):
 GoesOn = Callable[[], bool]
 
 
-def test(
-    net: Net, batches: int, fit: Fit, goes_on: GoesOn, watchers: Watchers, debug: bool = False, ap_version: str | None = None
-) -> Result:
-    """Run `batches` batches of a test net as the memory allows, as long as it `goes_on`, which is asked before each.
-
-    `ap_version`: how precisions are summed up, if the outputs are judged detections.
-    """
+def test(net: Net, batches: int, fit: Fit, goes_on: GoesOn, watchers: Watchers, param: SolverParameter) -> Result:
+    """Run `batches` batches of a test net as the memory allows, as long as it `goes_on`, which is asked before each."""
+    judged = param.eval_type == "detection"
     gathered: dict[str, list[Tensor]] = {}
 
     def run() -> tuple[Tensor, dict[str, Tensor]]:
         gathered.clear()
-        return _means(net, batches, fit, goes_on, watchers, None if ap_version is None else gathered)
+        return _means(net, batches, fit, goes_on, watchers, gathered if judged else None)
 
-    with debug_info(net, debug):
+    with debug_info(net, param.debug_info):
         loss, means = fit.run(net, Carried(net).state(), run)
-    found = {name: detection.precisions(rows, ap_version) for name, rows in gathered.items()} if ap_version else {}
+    found = {name: detection.precisions(rows, param.ap_version) for name, rows in gathered.items()}
     return Result(loss, means | {name: torch.tensor(detection.mean(each)) for name, each in found.items()}, found)
 
 
