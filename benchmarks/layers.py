@@ -3,9 +3,9 @@
     python benchmarks/layers.py [--only TEXT] [--repeats 15] [--threads 1] [--nets caffenet,googlenet,resnet50,lstm,ssd]
 
 One row for each distinct layer and shape of CaffeNet (batch 16), GoogLeNet (8), ResNet-50 (8), an LSTM (T 50, N 32, D = H =
-256), and the loss of SSD300 (batch 32, 8732 prior boxes, 96 objects), in both memory formats. Both sides run in turn in one
-process; times are medians (with one thread of CPU time, which other processes disturb less), the ratio is the median of plain
-/ ours in neighbouring samples: 1 or more is as fast or faster. Rows marked `+` are layers that follow one another.
+256), and the loss of SSD300 (batch 32, 8732 prior boxes, 96 objects), in both memory formats. Both sides run in turn in
+one process; times are medians (with one thread of CPU time, which other processes disturb less), the ratio is the median of
+plain / ours in neighbouring samples: 1 or more is as fast or faster. Rows marked `+` are layers that follow one another.
 """
 
 from __future__ import annotations

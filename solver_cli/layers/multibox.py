@@ -116,6 +116,8 @@ class MultiBoxLoss(nn.Module):
         there = (picture >= 0) & (picture < num)
         if not self.param.use_difficult_gt:
             there &= rows[:, 7] == 0
+        if self.size[0] > 1:
+            there &= (label >= 0) & (label < self.size[0])
         label = label.masked_fill(wrong, 0).masked_fill(~there, 0)
         box = rows[:, 3:7].where(there.unsqueeze(1), 0)
         return Objects(picture.masked_fill(~there, 0), label, box, there, None if rows.is_cpu else wrong)

@@ -14,7 +14,7 @@ from solver_cli.net.net import Net
 from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
 from solver_cli.snapshots.snapshot import Checkpoints
-from solver_cli.solver import doubts
+from solver_cli.solver import detection, doubts
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.solver.watchers import check_output
 from solver_cli.text.netspec import NetSpec, filter_layers
@@ -63,6 +63,9 @@ def build_nets(
     doubts.warn(spec, train, tests, several)
     with spec.placing():
         snapshots.check_layers(train)
+        if spec.param.eval_type == "detection":
+            for net in tests:
+                detection.check(net)
     for net in tests:
         net.share_with(train)
     log_forgetful(train)

@@ -13,6 +13,7 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
 from solver_cli.errors import ConfigError, nearest
 from solver_cli.solver import lr_policy
+from solver_cli.solver.detection import AP_VERSIONS
 from solver_cli.solver.lr_policy import POLICIES
 from solver_cli.text import forks, prototxt
 from solver_cli.text.netspec import NetSpec, read_net, upgraded
@@ -98,6 +99,9 @@ def check(spec: SolverSpec) -> None:
         for path in paths:
             if words := prototxt.unnameable(path):
                 spec.fail(f"{name} '{path}': {words}", name)
+    for name, values in (("eval_type", ("classification", "detection")), ("ap_version", tuple(AP_VERSIONS))):
+        if (value := getattr(param, name)) not in values:
+            spec.fail(f"unknown {name} '{value}': expected {' or '.join(values)}{nearest(value, values)}", name)
     _check_policy(spec)
     _check_tests(spec)
 

@@ -169,9 +169,6 @@ NOT_YET: Rows = {
     "R-FCN": {
         "LossParameter": "pre_fixed_normalizer",
     },
-    "SSD": {
-        "SolverParameter": "eval_type ap_version show_per_class_result",
-    },
     "SegNet": {
         "LossParameter": "weight_by_label_freqs class_weighting",
     },

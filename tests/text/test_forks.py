@@ -103,7 +103,7 @@ def refusal(layer: str) -> str:
             'type: "Pooling" pooling_param { pool: LOWRES kernel_size: 1 }',
             "pool: LOWRES (of NormFace's fork) is not supported",
         ),
-        ('type: "PriorBox" prior_box_param { min_size: 1 }', "unknown layer type 'PriorBox'"),
+        ('type: "FlowWarp"', "unknown layer type 'FlowWarp'"),
         (
             'type: "InnerProduct" inner_product_param { num_output: 1 weight_filler { scale: 2 } }',
             "field 'scale' (of Intel's fork) is not supported yet",
