@@ -14,7 +14,7 @@ from solver_cli.net.net import Net
 from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
 from solver_cli.snapshots.snapshot import Checkpoints
-from solver_cli.solver import detection, doubts
+from solver_cli.solver import doubts
 from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
 from solver_cli.text.netspec import NetSpec
 from solver_cli.text.user_code import look_in
@@ -59,7 +59,6 @@ def build_nets(
     for index, (what, net_spec) in enumerate(test_nets(spec)):
         log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
         tests.append(build(net_spec, index + 1))
-    detection.check(spec, tests)
     doubts.warn(spec, train, tests, several)
     with spec.placing():
         snapshots.check_layers(train)

@@ -70,11 +70,6 @@ class LogLines(Watcher):
             return
         if self.schedule.param.test_compute_loss and test.batches:
             log.info("solver.cpp:401", f"Test loss: {log.number(float(test.loss) / test.batches)}")
-        for label, precision in (pair for found in test.precisions.values() for pair in found.items()):
-            if precision is None:
-                log.warning("solver.cpp:511", f"Missing true_pos for label: {label}")
-            elif self.schedule.param.show_per_class_result:
-                log.info("solver.cpp:528", f"class{label}: {log.number(precision)}")
         log_outputs("Test", "solver.cpp:414", self.tests[test.index], test.means)
 
     def saving(self, weights: str, state: str) -> None:

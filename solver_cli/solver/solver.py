@@ -208,8 +208,8 @@ class Solver:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
         net, batches = self.test_nets[index], self.param.test_iter[index]
         self.watchers.tell(Watcher.testing, index, self.iter)
-        loss, means, precisions = testing.test(net, batches, self.fit, self._poll, self.watchers, self.param)
-        tested = Tested(self.iter, index, batches, loss, None if self.stopping else means, precisions)
+        loss, means = testing.test(net, batches, self.fit, self._poll, self.watchers, self.param.debug_info)
+        tested = Tested(self.iter, index, batches, loss, None if self.stopping else means)
         self.watchers.tell(Watcher.tested, tested)
         return {name: mean.flatten().tolist() for name, mean in (tested.means or {}).items()}
 

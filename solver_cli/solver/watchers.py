@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isnan
 from typing import Any, Concatenate, ParamSpec
 
@@ -26,17 +26,13 @@ class Displayed:
 
 @dataclass(frozen=True)
 class Tested:
-    """A test of test net `index`: the sum of its losses, and the means of its outputs; None if it was broken off.
-
-    `precisions`: of a detector, by output, the average precision of each label, None where nothing was detected.
-    """
+    """A test of test net `index`: the sum of its losses, and the means of its outputs; None if it was broken off."""
 
     iteration: int
     index: int
     batches: int
     loss: Tensor
     means: Mapping[str, Tensor] | None
-    precisions: Mapping[str, Mapping[int, float | None]] = field(default_factory=dict)
 
 
 class Watcher:

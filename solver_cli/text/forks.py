@@ -174,6 +174,7 @@ NOT_YET: Rows = {
         "LossParameter": "pre_fixed_normalizer",
     },
     "SSD": {
+        "SolverParameter": "eval_type ap_version show_per_class_result",
         "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
     },
     "SegNet": {
