@@ -220,8 +220,8 @@ def _rates(param: SolverParameter) -> Iterator[str]:
     if param.lr_policy == "plateau":
         windows = ", ".join(map(str, param.plateau_winsize)) or "no"
         yield (
-            f"\nLearning rate (plateau): {param.base_lr:g} at iteration 0, times {param.gamma:g} when the loss has set no new "
-            f"minimum for {windows} iterations"
+            f"\nLearning rate (plateau): {param.base_lr:g} at iteration 0, times {param.gamma:g} when the loss has set no "
+            f"new minimum for {windows} iterations"
         )
         return
     values = rates(param, [last * i // (WIDTH - 1) for i in range(WIDTH)])

@@ -103,18 +103,20 @@ def _read_binary(buffer: Buffer) -> State:
                 history.append(wire.read_blob(buffer, item.start, item.end)[0])
             except Malformed as error:
                 raise Malformed(f"history blob {len(history)}: {error}") from None
-    event = (minimum_loss, numbers[6]) if numbers[6] != -1 else None
-    return _checked(State(numbers[1], learned_net, numbers[4], history, run, event), numbers[CHECKSUM])
+    state = State(numbers[1], learned_net, numbers[4], history, run, _event(minimum_loss, numbers[6]))
+    return _checked(state, numbers[CHECKSUM])
+
+
+def _event(minimum_loss: float, last_event: int) -> Event | None:
+    """Both, unless they mean nothing: SSD's Caffe writes whatever was in its memory where the policy is another one."""
+    return None if math.isnan(minimum_loss) or not 0 <= last_event < 2**31 else (minimum_loss, last_event)
 
 
 def _checked(state: State, checksum: int) -> State:
     """The state, unless it is one of ours (it has a checksum, else -1, and tells of the run) and damaged."""
     if checksum != state.checksum() and (checksum != -1 or state.run):
         raise Malformed("its checksum does not fit its content")
-    minimum_loss, last_event = state.event or (0.0, 0)
-    if math.isnan(minimum_loss):
-        raise Malformed("its minimum_loss is not a number")
-    for name, value in (("iteration", state.iter), ("current_step", state.current_step), ("iter_last_event", last_event)):
+    for name, value in (("iteration", state.iter), ("current_step", state.current_step)):
         if not 0 <= value < 2**31:
             raise Malformed(f"its {name} is {value}")
     return state
@@ -139,7 +141,7 @@ def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
     event = None
     if "iter_last_event" in members:
         loss = hdf5.real(hdf5.member(file, "minimum_loss")) if "minimum_loss" in members else 1e38
-        event = loss, hdf5.number(hdf5.member(file, "iter_last_event"))
+        event = _event(loss, hdf5.number(hdf5.member(file, "iter_last_event")))
     return _checked(State(iteration, net, step, history, run.decode("utf-8", "backslashreplace"), event), checksum)
 
 

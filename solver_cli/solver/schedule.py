@@ -175,7 +175,7 @@ class Schedule:
         """Go on at `iteration` with this step counter and, if the state tells it, what policy plateau remembers."""
         self.iter = self._begun = iteration
         self.current_step = step
-        if event:
+        if event and self.param.lr_policy == "plateau":
             self.plateau.minimum_loss, self.plateau.last_event = event
 
     def event(self) -> Event | None:

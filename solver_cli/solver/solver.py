@@ -94,9 +94,7 @@ class Solver:
         self.schedule.loss = lambda: self.losses.settle(self.iter)
         tests = Each([Carried(net) for net in self.test_nets])
         self.parts = Parts(schedule=self.schedule, fit=self.fit, precision=self.precision, train=Carried(self.net))
-        self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise}
-        if param.display:
-            self.parts["pending"] = self.losses
+        self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise, "pending": self.losses}
         lines = LogLines(self.schedule, self.net, self.test_nets, self.noise, self.precision, self.snapshots.names)
         self.watchers = Watchers([lines])
         if options.keep_best:

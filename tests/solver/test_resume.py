@@ -67,13 +67,14 @@ RUNS = {
     ),
     "plateau_warm_hdf5": (
         SEQUENCES.replace("SHUFFLE", "false"),
-        'lr_policy: "plateau" plateau_winsize: [1, 1] warmup_iter: 9 warmup_start_lr: 0.01 momentum: 0.9 snapshot: 6 display: 3 '
-        "snapshot_format: HDF5",
+        'lr_policy: "plateau" plateau_winsize: [1, 1] warmup_iter: 9 warmup_start_lr: 0.01 momentum: 0.9 snapshot: 6 '
+        "display: 3 snapshot_format: HDF5",
     ),
     "sgdr_adamw_lookahead": (
         IMAGES.format(norm=""),
-        'lr_policy: "sgdr" period: 3 p_mult: 1.5 type: "Adam" momentum: 0.9 weight_decay: 0.01 regularization_type: "decoupled" '
-        "decoupled_wd_t0: 4 lookahead: true lookahead_steps: 4 snapshot: 6 clip_gradients: 1",
+        'lr_policy: "sgdr" period: 3 p_mult: 1.5 type: "Adam" momentum: 0.9 weight_decay: 0.01 '
+        'regularization_type: "decoupled" decoupled_wd_t0: 4 lookahead: true lookahead_steps: 4 snapshot: 6 '
+        "clip_gradients: 1",
     ),
     "larc_poly": (
         IMAGES.format(norm=""),
