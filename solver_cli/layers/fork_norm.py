@@ -150,6 +150,7 @@ class NVCaffeBatchNorm(Counting):
         super().__init__()
         channels = _channels(shapes)
         self.fraction, self.eps = param.moving_average_fraction, max(param.eps, LEAST_EPS)
+        self.channels = channels
         self.mean, self.variance, self.correction = statistic(0, channels), statistic(0, channels), statistic(1, 1)
         self.scale: nn.Parameter | None = None
         self.bias: nn.Parameter | None = None
@@ -157,6 +158,11 @@ class NVCaffeBatchNorm(Counting):
             one = param.scale_filler if param.HasField("scale_filler") else FillerParameter(value=1)
             self.scale, self.bias = filled(one, channels), filled(param.bias_filler, channels)
             self.scale.rate = self.bias.rate = 1.0  # type: ignore[attr-defined]
+
+    def order(self, sizes: Sequence[int]) -> list[int] | None:
+        """Of a file's blobs, by their sizes, the order here: NVCaffe 0.15 has scale, bias, mean, variance, one that is unused."""
+        old = len(sizes) == 5 and sizes[2] == self.channels and sizes[4] == 1
+        return [2, 3, 4, 0, 1] if old and self.channels > 1 else None
 
     @property
     def from_batch(self) -> bool:

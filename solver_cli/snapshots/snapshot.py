@@ -24,6 +24,7 @@ from solver_cli.net.net import Net
 from solver_cli.net.plan import Learned, Node, shape_string
 from solver_cli.snapshots import archive
 from solver_cli.snapshots.archive import Summed, identity, weights_of
+from solver_cli.text import dialects
 
 Array = npt.NDArray[np.float32]
 
@@ -83,11 +84,13 @@ def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple
             log.info("net.cpp:746", f"Ignoring source layer {layer.name}")
             continue
         node = nodes[layer.name]
+        layer = _arranged(node, layer)
         given = _given(node, layer, weights.hdf5)
         if len(layer.blobs) > len(node.learned) or not all(given):
             raise SnapshotError(
                 f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
-                f"{len(node.learned)}: rename the layer to learn it from scratch",
+                f"{len(node.learned)}: rename the layer to learn it from scratch"
+                + f", or say whose {node.param.type} it is (--dialect)" * (node.param.type in dialects.WORDS),
                 Where(path),
             )
         for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
@@ -101,6 +104,14 @@ def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple
                     Where(path),
                 )
             yield blob, array
+
+
+def _arranged(node: Node, layer: LayerWeights) -> LayerWeights:
+    """The file's layer with its blobs in the order of the net's, where a fork has had them in several orders."""
+    order = node.module.order([blob.size for blob in layer.blobs]) if hasattr(node.module, "order") else None  # type: ignore
+    if order is None:
+        return layer
+    return replace(layer, blobs=tuple(layer.blobs[i] for i in order), legacy=tuple(layer.legacy[i] for i in order))
 
 
 def _given(node: Node, layer: LayerWeights, hdf5: bool) -> list[bool]:
