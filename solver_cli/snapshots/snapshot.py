@@ -90,7 +90,8 @@ def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple
             raise SnapshotError(
                 f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
                 f"{len(node.learned)}: rename the layer to learn it from scratch"
-                + f", or say whose {node.param.type} it is (--dialect)" * (node.param.type in dialects.WORDS),
+                + f", or say whose {node.param.type} it is (--dialect)"
+                * (node.param.type in dialects.WORDS),
                 Where(path),
             )
         for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
@@ -211,10 +212,10 @@ def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Tensor:
 
 
 def _held(net: Net, learned: Learned, blob: Tensor) -> Tensor:
-    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics, of a Python layer's, and of
-    what a layer `rewrites` in its passes."""
-    module = learned.node.module
-    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers and not getattr(module, "rewrites", False)
+    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics, of a Python layer's blobs
+    and of those that a layer `rewrites` in its passes."""
+    rewritten = learned.node.name in net.python_layers or getattr(learned.node.module, "rewrites", False)
+    stays = learned.blob.requires_grad and not rewritten
     return blob if stays else blob.clone()
 
 
