@@ -156,9 +156,8 @@ class _Mean:
 class _NegativeLogs(torch.autograd.Function):
     """The sum of -log softmax(scores)[target], none of them more than BOUND; its gradient is that without the bound.
 
-    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None for all, weight (classes) what
-    a target of each class counts for or None. By hand, because
-    autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
+    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None, weight (classes) or None. By
+    hand: autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
     """
 
     @staticmethod
@@ -218,8 +217,7 @@ class SoftmaxWithLoss(nn.Module):
         classes = x.shape[self.axis]
         target, wrong = _guarded(target, classes, ignored)
         valid = self.mean.valid(target)
-        if valid is not None:
-            target = target.where(valid, 0)
+        target = target if valid is None else target.where(valid, 0)
         scores = x.reshape((outer, classes) if inner == 1 else (outer, classes, inner))  # the last axis has faster kernels
         target = target if inner == 1 else target.unsqueeze(1)
         total = _NegativeLogs.apply(scores, target, valid, self.weight)  # type: ignore[no-untyped-call]
