@@ -47,9 +47,19 @@ IDLE = {
 
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 2 } } }'
+TWO = (
+    'layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: %s } shape { dim: %s } } }'
+)
 EXAMPLES = {  # nets of types that nobody has recorded
     "BatchNorm/intel": INPUT
     + 'layer { name: "test" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_weight_bias: true } }',
+    "CtcLoss": TWO % ("3 dim: 2 dim: 4", "2 dim: 2")
+    + 'layer { name: "test" type: "CtcLoss" bottom: "x" bottom: "z" top: "y" '
+    "ctc_loss_param { alphabet_size: 4 time_step: 3 } }",
+    "DiceCoefLoss": TWO % ("2 dim: 3 dim: 2", "2 dim: 1 dim: 2")
+    + 'layer { name: "test" type: "DiceCoefLoss" bottom: "x" bottom: "z" top: "y" }',
+    "SeLu": INPUT + 'layer { name: "test" type: "SeLu" bottom: "x" top: "y" }',
+    "SpatialDropout": INPUT + 'layer { name: "test" type: "SpatialDropout" bottom: "x" top: "y" }',
 }
 
 

@@ -57,7 +57,8 @@ def test_statistics_of_a_resumed_run_are_those_of_one_that_went_on(text: str) ->
 
 def test_rates_that_a_fork_sets_count_whatever_the_text_says(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    net = net_of(YJXIONG + " param { lr_mult: 2 } param { lr_mult: 3 } param { lr_mult: 1 } param { lr_mult: 1 }", (4, 3, 2, 2))
+    rates = "".join(f" param {{ lr_mult: {rate} }}" for rate in (2, 3, 1, 1))
+    net = net_of(YJXIONG + rates, (4, 3, 2, 2))
     assert [learned.lr_mult for learned in net.learned] == [2, 3, 0, 0]
     assert "param[2].lr_mult: 1 is not looked at, BN makes it 0" in caplog.text
     frozen = net_of('type: "BN" bn_param { frozen: true }', (4, 3, 2, 2))
@@ -299,3 +300,58 @@ def test_lstm_goes_on_with_markers_only() -> None:
 def test_lstm_refuses_rows_that_are_no_steps_of_its_streams() -> None:
     with pytest.raises(ConfigError, match="not one row for each step of batch_size 4 streams"):
         OneLayer('type: "Lstm" lstm_param { num_output: 2 batch_size: 4 }', (6, 3))
+
+
+# -- without recorded cases -----------------------------------------------------------------------------------------
+
+
+def test_selu() -> None:
+    x = normal(3, 4)
+    torch.testing.assert_close(OneLayer('type: "SeLu"', (3, 4))(x), F.selu(x), atol=1e-6, rtol=1e-6)
+
+
+def test_spatial_dropout_drops_whole_channels() -> None:
+    layer = OneLayer('type: "SpatialDropout" dropout_param { dropout_ratio: 0.25 }', (50, 40, 2, 2))
+    top = layer(torch.ones(50, 40, 2, 2, dtype=torch.float64)).flatten(2)
+    assert top.equal(top[:, :, :1].expand_as(top)) and set(top.flatten().tolist()) == {0.0, 1 / 0.75}
+    assert (top == 0).double().mean().item() == pytest.approx(0.25, abs=0.05)
+    with pytest.raises(ConfigError, match="does not look at it and drops"):
+        OneLayer('type: "SpatialDropout" spatial_dropout_param { dropout_ratio: 0.3 }', (2, 3))
+
+
+def test_triplet_loss() -> None:
+    a, p, n = (normal(4, 3, seed=i) for i in range(3))
+    layer = OneLayer('type: "TripletLoss" triplet_loss_param { margin: 0.5 }', *[(4, 3)] * 3)
+    near, far = ((a - x).square().sum(1) for x in (p, n))
+    torch.testing.assert_close(layer(a, p, n), (0.5 + near - far).clamp(min=0).sum() / 8)
+    assert layer.gradcheck(a, p, n)
+
+
+def test_ctc_loss_leaves_the_blanks_among_labels_out() -> None:
+    text = 'type: "CtcLoss" ctc_loss_param { alphabet_size: 4 time_step: 5 blank_label: 3 }'
+    layer, x = OneLayer(text, (6, 3, 4), (3, 4)), normal(6, 3, 4)
+    labels = torch.tensor([[0, 3, 1, 3], [2, 2, 3, 3], [3, 3, 3, 0]])
+    packed = torch.tensor([[0, 1], [2, 2], [0, 0]])
+    sizes = torch.full((3,), 5), torch.tensor([2, 2, 1])
+    wanted = F.ctc_loss(x[:5].log_softmax(2), packed, *sizes, blank=3, reduction="none").mean()
+    torch.testing.assert_close(layer(x, labels.double()), wanted)
+    short = OneLayer(text.replace("time_step: 5", "time_step: 2"), (6, 3, 4), (3, 4))
+    assert short(x, labels.double()).isfinite()  # the second has no room: it takes three steps
+    with pytest.raises(DataError, match="label 9"):
+        layer(x, labels.double() * 3)
+
+
+@pytest.mark.parametrize("mode", ["NONE", "MULTICLASS", "MULTICLASS_WEIGHTED", "MULTICLASS_WEIGHTED_BATCH"])
+def test_dice_coefficient(mode: str) -> None:
+    layer = OneLayer(f'type: "DiceCoefLoss" dice_coef_loss_param {{ generalization: {mode} }}', (2, 3, 2, 2), (2, 1, 2, 2))
+    p, labels = normal(2, 3, 2, 2), torch.tensor([[0, 1, 1, 2], [2, 2, 2, 0]], dtype=torch.float64).view(2, 1, 2, 2)
+    t = F.one_hot(labels.long().squeeze(1), 3).movedim(3, 1).double()
+    places = t.sum((2, 3), keepdim=True) + 1
+    if mode.endswith("BATCH"):
+        places = places.mean(0, keepdim=True)
+    w, s = (places**-2, 0.0) if "WEIGHTED" in mode else (torch.ones(()), 0.5)
+    shares = (s + 2 * (w * p * t).sum((1, 2, 3))) / (s + (w * (p * p + t)).sum((1, 2, 3)))
+    torch.testing.assert_close(layer(p, labels), 1 - shares.mean())
+    (found,) = torch.autograd.grad(layer(p, labels), p)
+    (derivative,) = torch.autograd.grad(1 - shares.mean(), p)
+    torch.testing.assert_close(found, 2 * derivative)  # the fork does not divide by the batch
