@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -39,10 +40,15 @@ class LayerWeights:
     legacy: tuple[bool, ...] = ()
 
     def fits(self, index: int, shape: Sequence[int]) -> bool:
-        """Whether blob `index` can be copied to a blob of this shape, as Caffe compares them."""
+        """Whether blob `index` can be copied to a blob of this shape, as Caffe compares them.
+
+        Forks write the numbers of channels as (C), (1, C) or (1, C, 1, 1): all of these go into each other.
+        """
         blob = self.blobs[index]
         if blob is None:
             return False
+        if max(shape, default=1) == blob.size == max(blob.shape, default=1) and math.prod(shape) == blob.size:
+            return True
         if self.legacy[index]:
             return len(shape) <= 4 and blob.shape == (1,) * (4 - len(shape)) + tuple(shape)
         return blob.shape == tuple(shape)

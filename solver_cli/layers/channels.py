@@ -32,4 +32,4 @@ def shuffle_channel(x: Tensor, *, group: int) -> Tensor:
         raise ConfigError(
             f"group {group} must divide the channels of a bottom of shape {shape_of(x)}", field="shuffle_channel_param.group"
         )
-    return x.unflatten(1, (group, -1)).transpose(1, 2).flatten(1, 2)
+    return x.reshape(len(x), group, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)

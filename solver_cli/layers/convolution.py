@@ -199,7 +199,7 @@ class Filters(nn.Module):
     Every bottom goes through the same blobs and gives one top.
     """
 
-    def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape], transposed: bool):
+    def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape], transposed: bool, depthwise: bool = False):
         super().__init__()
         bottom = shapes[0]
         if any(tuple(s) != tuple(bottom) for s in shapes):
@@ -207,7 +207,8 @@ class Filters(nn.Module):
             raise ConfigError(f"all bottoms must have one shape, not {found}", field="bottom")
         self.axis = canonical_axis(param.axis, bottom, "convolution_param.axis")
         self.windows = Windows.of(param, len(bottom) - self.axis - 1)
-        self.group, channels, outputs = param.group, bottom[self.axis], param.num_output
+        channels = bottom[self.axis]
+        self.group, outputs = (channels, channels) if depthwise else (param.group, param.num_output)
         if outputs == 0:
             raise _error("num_output must be positive", "num_output")
         if self.group == 0 or channels % self.group or outputs % self.group:
@@ -283,14 +284,10 @@ class ConvolutionDepthwise(Convolution):
     """
 
     def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape]):
-        settings = ConvolutionParameter()
-        settings.CopyFrom(param)
-        channels = shapes[0][canonical_axis(param.axis, shapes[0], "convolution_param.axis")]
+        Filters.__init__(self, param, shapes, transposed=False, depthwise=True)
         for name in ("num_output", "group"):
-            if param.HasField(name) and getattr(param, name) not in (1, channels):
-                log.info("conv_dw_layer.cpp", f"{name} {getattr(param, name)} is not looked at: there are {channels} channels")
-            setattr(settings, name, channels)
-        super().__init__(settings, shapes)
+            if param.HasField(name) and getattr(param, name) != self.group:
+                log.info("conv_dw_layer.cpp", f"{name} {getattr(param, name)} is not looked at: {self.group} channels")
 
 
 def _transposed_work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class Counting(nn.Module):
-    """`passes`, a number on the net's device: where a run is resumed it goes on from there, as the layers' other states do."""
+    """`passes`, a number on the net's device; a run that is resumed goes on from there."""
 
     repeating = False  # the last forward runs once more
     passes: Tensor

@@ -1,4 +1,4 @@
-"""Layers of face recognition's forks: CenterLoss, SphereFace's margin, NormFace's normalisation, AM-Softmax's added margin."""
+"""Layers of forks for faces: CenterLoss, SphereFace's margin, NormFace's normalisation, AM-Softmax's margin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from solver_cli import log
 from solver_cli.caffe_pb2 import (
     CenterLossParameter,
     LabelSpecificAddParameter,
@@ -98,9 +99,9 @@ def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -
     work=_work,
 )
 class MarginInnerProduct(Counting):
-    """top 0 = bottom 0 times weight^T, whose rows get length 1 in every pass; the label's score has a margin. Top 1 = lambda.
+    """top 0 = bottom 0 times weight^T, whose rows get length 1 in every pass, with a margin at the label; top 1 = lambda.
 
-    It is (|x| psi(angle) + lambda x w) / (1 + lambda), psi(angle) about cos(m angle), m from 1 (SINGLE) to 4 (QUADRUPLE), and
+    The label's score is (|x| psi(angle) + lambda x w) / (1 + lambda), psi(angle) about cos(m angle), m 1 to 4 by `type`,
     lambda = max(lambda_min, base (1 + gamma passes)^-power). The gradients are SphereFace's, not the derivatives.
     """
 
@@ -193,8 +194,8 @@ MARGINS: dict[int, Callable[[Tensor], Psi]] = {
 class Normalize(nn.Module):
     """top 0 = bottom, divided at each place by its norm over the channels, L2 or L1; top 1 = the norm (N, 1, H, W).
 
-    Tops have 4 axes. 1e-6 is added to the sum. The norm has a gradient with `bp_norm` only; with `fix_gradient` that of top 0
-    is not divided by the norm (not the derivative; NormFace's GPU code).
+    Tops have 4 axes. 1e-6 is added to the sum. The norm has a gradient with `bp_norm` only. With `fix_gradient` that of
+    top 0 is not divided by the norm (not the derivative; NormFace's GPU code).
     """
 
     def __init__(self, param: NormFaceNormalizeParameter, shapes: Sequence[Shape], *, num_tops: int):
@@ -235,7 +236,7 @@ class Normalize(nn.Module):
 class LabelSpecificAdd(Counting):
     """top 0 = bottom 0, in training with `bias` added to each label's score that is more than -bias; top 1 = the bias.
 
-    With `bias_base`: bias = base + (1 + gamma passes)^power - 1, held between `bias_min` and `bias_max`. The gradient passes.
+    With `bias_base`: bias = base + (1 + gamma passes)^power - 1, held between bias_min and bias_max. The gradient passes.
     """
 
     def __init__(self, param: LabelSpecificAddParameter, shapes: Sequence[Shape], *, num_tops: int):
@@ -243,6 +244,8 @@ class LabelSpecificAdd(Counting):
         if len(shapes[0]) < 2:
             raise ConfigError(f"the scores must have at least 2 axes, not the shape {tuple(shapes[0])}", field="bottom[0]")
         _check_labels(shapes, shapes[0][0])
+        if param.transform_test:
+            log.info("label_specific_add.cpp", "transform_test does nothing, as in the fork: no bias is added in testing")
         self.bias, self.anneals, self.num_tops = param.bias, param.HasField("bias_base"), num_tops
         self.base, self.gamma, self.power = param.bias_base, param.bias_gamma, param.bias_power
         self.least, self.most = param.bias_min, param.bias_max

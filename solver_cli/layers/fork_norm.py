@@ -1,4 +1,4 @@
-"""BN of SegNet and of yjxiong, and what NVCaffe and Intel have made of BatchNorm: each keeps its statistics in its own way."""
+"""BN of SegNet and of yjxiong, and what NVCaffe and Intel have made of BatchNorm: each has statistics of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from solver_cli import log
 from solver_cli.caffe_pb2 import BatchNormParameter, BNParameter, FillerParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
@@ -23,8 +24,8 @@ LEAST_EPS = 1e-5  # NVCaffe's
 
 def statistic(start: float, *shape: int) -> nn.Parameter:
     """A blob that the forward pass changes, not the update; its multipliers are 0 whatever the text says."""
-    blob = filled(FillerParameter(value=start), *shape).requires_grad_(False)
-    blob.rate = 0.0  # type: ignore[attr-defined]
+    blob = filled(FillerParameter(value=start), *shape)
+    blob.requires_grad_(False).rate = 0.0  # type: ignore[attr-defined]
     return blob
 
 
@@ -40,7 +41,7 @@ def _refuse(param: BNParameter, fork: str, fields: str) -> None:
     """Refuse fields that another fork's BN knows."""
     for name in fields.split():
         if param.HasField(name):
-            raise ConfigError(f"the BN of {fork} does not know {name}: take it out, or see --dialect", field=f"bn_param.{name}")
+            raise ConfigError(f"the BN of {fork} has no {name}: take it out, or see --dialect", field=f"bn_param.{name}")
 
 
 def _biased(variance: Tensor, x: Tensor) -> Tensor:
@@ -74,9 +75,10 @@ class StoredStatistics(torch.autograd.Function):
 
 @layer("BN/segnet", tops=(1, 3), half=lambda param, _: len(param.top) == 1, apart=True)
 class SegNetBN(nn.Module):
-    """top = scale * (bottom - mean) / sqrt(variance + 1e-9) + shift, by the batch in both phases; INFERENCE: scale * bottom + shift.
+    """top = scale * (bottom - mean) / sqrt(variance + 1e-9) + shift, by the batch in both phases.
 
-    Blobs: scale, shift (1, C, 1, 1). Tops have 4 axes; tops 1 and 2 are the batch's mean and variance, (1, C, 1, 1).
+    INFERENCE: top = scale * bottom + shift. Blobs: scale, shift (1, C, 1, 1). Tops have 4 axes;
+    tops 1 and 2 are the batch's mean and variance, (1, C, 1, 1).
     """
 
     def __init__(self, param: BNParameter, shapes: Sequence[Shape], *, num_tops: int):
@@ -142,14 +144,17 @@ class RunningBN(nn.Module):
 class NVCaffeBatchNorm(Counting):
     """top = scale * (bottom - mean) / sqrt(variance + eps) + bias, by the batch in training, else by the running statistics.
 
-    Blobs: running mean, running variance (biased, with eps) (C), 1, and with `scale_bias` or a filler scale and bias (C). The
-    first two passes of a run overwrite the running statistics; `use_global_stats` counts for nothing, as in NVCaffe 0.17.
+    Blobs: running mean, running variance (biased, with eps) (C), 1, and with `scale_bias` or a filler scale and bias (C).
+    The first two passes of a run overwrite the running statistics; use_global_stats counts for nothing, as in NVCaffe 0.17.
     """
 
     def __init__(self, param: BatchNormParameter, shapes: Sequence[Shape]):
         super().__init__()
         channels = _channels(shapes)
+        if param.HasField("use_global_stats"):
+            log.info("batch_norm_layer.cpp", "use_global_stats is not looked at, as in NVCaffe: the phase decides")
         self.fraction, self.eps = param.moving_average_fraction, max(param.eps, LEAST_EPS)
+        self.channels = channels
         self.mean, self.variance, self.correction = statistic(0, channels), statistic(0, channels), statistic(1, 1)
         self.scale: nn.Parameter | None = None
         self.bias: nn.Parameter | None = None
@@ -157,6 +162,11 @@ class NVCaffeBatchNorm(Counting):
             one = param.scale_filler if param.HasField("scale_filler") else FillerParameter(value=1)
             self.scale, self.bias = filled(one, channels), filled(param.bias_filler, channels)
             self.scale.rate = self.bias.rate = 1.0  # type: ignore[attr-defined]
+
+    def order(self, sizes: Sequence[int]) -> list[int] | None:
+        """Of a file's blobs, by their sizes, the order here: NVCaffe 0.15 has scale, bias, mean, variance, an unused one."""
+        old = len(sizes) == 5 and sizes[2] == self.channels and sizes[4] == 1
+        return [2, 3, 4, 0, 1] if old and self.channels > 1 else None
 
     @property
     def from_batch(self) -> bool:
@@ -176,7 +186,7 @@ class NVCaffeBatchNorm(Counting):
 
 @layer("BatchNorm/intel", param="batch_norm_param", same_shape=True, apart=True, half=True)
 class IntelBatchNorm(BatchNorm):
-    """BatchNorm, over `stats_batch_size` records at a time; asked for weights, top = weight * that + bias; `relu`: max(that, 0).
+    """top = BatchNorm of `stats_batch_size` records at a time, times weight plus bias where asked for; `relu`: max(that, 0).
 
     Blobs: BVLC's three; where the text asks for weights (`use_weight_bias`, `filler`, `bias_term`, `bias_filler`), as for
     Intel's own engines, also weight (C) and bias (C).
@@ -201,18 +211,16 @@ class IntelBatchNorm(BatchNorm):
         """It does not run a Scale behind it."""
 
     def forward(self, x: Tensor, scale: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
-        if self.records and self.from_batch:
-            y = self._in_parts(x)
-        else:
-            y = super().forward(x, self.weight, self.bias)
+        parted = self.records and self.from_batch
+        y = self._in_parts(x) if parted else super().forward(x, self.weight, self.bias)
         return y.relu() if self.relu else y
 
     def _in_parts(self, x: Tensor) -> Tensor:
         """The parts of the batch beside each other, as channels of their own; their statistics count one after the other."""
         parts = len(x) // self.records
-        beside = x.unflatten(0, (parts, self.records)).transpose(0, 1).flatten(1, 2)
+        beside = x.view(parts, self.records, *x.shape[1:]).transpose(0, 1).flatten(1, 2)
         scale, bias = (None if blob is None else blob.repeat(parts) for blob in (self.weight, self.bias))
         y, mean, variance = over_batch(beside, scale, bias, self.eps)
         for i in range(parts):
-            self._add(*(s.unflatten(0, (parts, -1))[i] for s in (mean, variance)))
-        return y.unflatten(1, (parts, -1)).transpose(0, 1).flatten(0, 1)
+            self._add(mean.view(parts, -1)[i], variance.view(parts, -1)[i])
+        return y.view(self.records, parts, *x.shape[1:]).transpose(0, 1).flatten(0, 1)

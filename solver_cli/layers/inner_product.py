@@ -63,7 +63,8 @@ class InnerProduct(nn.Module):
                     rows = weight.view(self.outputs, -1)
                     rows.div_((rows.square().sum(1, keepdim=True) + LEAST).sqrt())
         weight = weight.flatten(1)
-        return F.linear(x.flatten(self.axis), weight.t() if self.transpose else weight, self.bias if bias is None else bias.flatten())
+        bias = self.bias if bias is None else bias.flatten()
+        return F.linear(x.flatten(self.axis), weight.t() if self.transpose else weight, bias)
 
 
 def _outputs(given: Sequence[Shape], inputs: int, transpose: bool, bias: bool) -> int:

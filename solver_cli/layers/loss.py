@@ -156,15 +156,12 @@ class _Mean:
 class _NegativeLogs(torch.autograd.Function):
     """The sum of -log softmax(scores)[target], none of them more than BOUND; its gradient is that without the bound.
 
-    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None for all, weight (classes) what
-    a target of each class counts for or None. By hand, because
-    autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
+    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None, weight (classes) or None. By
+    hand: autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
     """
 
     @staticmethod
-    def forward(
-        ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None, weight: Tensor | None = None
-    ) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None, weight: Tensor | None = None) -> Tensor:
         logs = scores.log_softmax(1)
         losses = logs.gather(1, target).neg_().clamp_(max=BOUND)
         if valid is not None:
@@ -220,8 +217,7 @@ class SoftmaxWithLoss(nn.Module):
         classes = x.shape[self.axis]
         target, wrong = _guarded(target, classes, ignored)
         valid = self.mean.valid(target)
-        if valid is not None:
-            target = target.where(valid, 0)
+        target = target if valid is None else target.where(valid, 0)
         scores = x.reshape((outer, classes) if inner == 1 else (outer, classes, inner))  # the last axis has faster kernels
         target = target if inner == 1 else target.unsqueeze(1)
         total = _NegativeLogs.apply(scores, target, valid, self.weight)  # type: ignore[no-untyped-call]
@@ -241,47 +237,6 @@ class SoftmaxWithLoss(nn.Module):
         if not (total.item() < BOUND or _within_bound(x)):
             return None
         return self.mean(total, len(x), prod(x.shape[2:]), self.mean.valid(target))
-
-
-@dataclass(frozen=True)
-class _PlainMean(_Mean):
-    """SegNet's: of a batch in which no label counts the mean is 0 / 0."""
-
-    def __call__(self, total: Tensor, outer: int, inner: int, valid: Tensor | None) -> Tensor:
-        if self.mode == LossParameter.VALID and valid is not None:
-            return total / valid.sum()
-        return super().__call__(total, outer, inner, valid)
-
-
-@layer(
-    "SoftmaxWithLoss/segnet",
-    param="softmax_param",
-    bottoms=2,
-    loss=True,
-    no_gradient=(1,),
-    spared=(1,),
-    apart=lambda param, bottoms: (
-        not param.loss_param.HasField("ignore_label") and by_axis("softmax_param.axis")(param, bottoms)  # see _PlainMean
-    ),
-    labels=lambda param, scores: (scores[param.softmax_param.axis], _ignored(param.loss_param)),
-)
-class WeightedSoftmaxWithLoss(SoftmaxWithLoss):
-    """top = mean over the labels that count of -weight[label] log softmax(bottom 0)[label]
-
-    The weights, one `class_weighting` a class, count with `weight_by_label_freqs`; the mean is by the number of labels.
-    """
-
-    def __init__(self, param: SoftmaxParameter, shapes: list[Shape], *, loss_param: LossParameter):
-        super().__init__(param, shapes, loss_param=loss_param)
-        self.mean = _PlainMean(self.mean.mode, self.mean.ignored)
-        weights, classes = list(loss_param.class_weighting), shapes[0][self.axis]
-        if not loss_param.weight_by_label_freqs:
-            return
-        if len(weights) != classes:
-            raise ConfigError(
-                f"{len(weights)} class_weighting for {classes} classes: give one for each", field="loss_param.class_weighting"
-            )
-        self.weight = torch.tensor(weights, device="cpu")
 
 
 def _within_bound(scores: Tensor) -> bool:

@@ -24,9 +24,10 @@ def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -
 class Lstm(nn.Module):
     """c = m f c' + i g, h = o tanh(c), gates i, f, o, g from W_x x + b + W_h m h'; top (T * N, H).
 
-    Bottom 0 (T * N, ...), row t * N + n being step t of stream n of `batch_size` N; bottom 1 the markers m, 0 where a sequence
-    starts: only with them a pass goes on from the last one's states. Blobs: W_x (4H, D), W_h (4H, H), b (4H). The gates'
-    gradients are held within `clipping_threshold`, and W_h's takes in h' also where a sequence starts (not the derivative).
+    Bottom 0 (T * N, ...), row t * N + n being step t of stream n of `batch_size` N; bottom 1 the markers m, 0 where a
+    sequence starts: only with them a pass goes on from the last one's states. Blobs: W_x (4H, D), W_h (4H, H), b (4H). The
+    gates' gradients are held within `clipping_threshold`, and W_h's takes in h' also where a sequence starts (not the
+    derivative).
     """
 
     repeating = False  # the last forward runs once more
@@ -45,7 +46,8 @@ class Lstm(nn.Module):
             )
         if markers and prod(markers[0]) != bottom[0]:
             raise ConfigError(
-                f"the markers (bottom 1) of shape {tuple(markers[0])} must be one for each of {bottom[0]} rows", field="bottom[1]"
+                f"the markers (bottom 1) of shape {tuple(markers[0])} must be one for each of {bottom[0]} rows",
+                field="bottom[1]",
             )
         self.weight_x = filled(param.weight_filler, 4 * self.size, prod(bottom[1:]))
         self.weight_h = filled(param.weight_filler, 4 * self.size, self.size)
@@ -68,10 +70,11 @@ class Lstm(nn.Module):
         first = self._first(x, markers is not None)
         if x.is_meta:  # for shapes a few steps are enough
             inputs, going_on = inputs[:LONGEST], going_on[:LONGEST]
-        tops, cells = LSTMSteps.apply(inputs, self.weight_h, going_on, *first, self.limit, True)  # type: ignore[no-untyped-call]
+        steps_of = inputs, self.weight_h, going_on, *first, self.limit, True
+        tops, cells = LSTMSteps.apply(*steps_of)  # type: ignore[no-untyped-call]
         if not x.is_meta:
             self.state = tops[-1].detach().clone(), cells[-1].detach().clone()
-        top = tops.transpose(1, 2)
+        top: Tensor = tops.transpose(1, 2)
         if len(top) < steps:
             top = top[:1].expand(steps, *top.shape[1:])
         return top.reshape(-1, self.size)

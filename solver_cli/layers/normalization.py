@@ -132,7 +132,7 @@ class BatchNorm(nn.Module):
 
 
 def over_batch(x: Tensor, scale: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """`x`, normalised by its own statistics, and these: the mean and the unbiased variance (0 of one value) of each channel."""
+    """`x` normalised by its own statistics, and these: mean and unbiased variance (0 of one value) of each channel."""
     values = x.numel() // max(x.shape[1], 1)
     dtype = torch.promote_types(x.dtype, torch.float32)
     mean, variance = x.new_zeros(x.shape[1], dtype=dtype), x.new_zeros(x.shape[1], dtype=dtype)

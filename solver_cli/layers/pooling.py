@@ -84,7 +84,7 @@ def _fitted(y: Tensor, size: Pair, value: float) -> Tensor:
 
 
 def drawn_pool(x: Tensor, kernel: Pair, stride: Pair, ceil: bool, share: Tensor) -> Tensor:
-    """The first value of each window up to which, in reading order, at least `share` (0 to 1) of the window's sum is reached."""
+    """The first value of each window with which, in reading order, `share` (0 to 1) of the window's sum is reached."""
     size = output_size(x, kernel, stride, (0, 0), ceil)
     missing = [max(0, (n - 1) * s + k - of) for n, s, k, of in zip(size, stride, kernel, x.shape[2:], strict=True)]
     x = F.pad(x, (0, missing[1], 0, missing[0]))
@@ -112,7 +112,7 @@ def _half(param: LayerParameter, bottoms: Shapes) -> bool:
 class Pooling(nn.Module):
     """top = the greatest (MAX) or mean (AVE) value of each window; a second top of MAX holds the winners' indices.
 
-    STOCHASTIC: in training a value that is drawn, each with its share of the window's sum, else the values' mean weighted so.
+    STOCHASTIC: in training a value that is drawn, each with its share of the window's sum, else their mean weighted so.
     Bottom (N, C, H, W). A class for want of a field's default: what is set decides (kernel_size or kernel_h and kernel_w).
     """
 

@@ -172,14 +172,21 @@ def _gates_as_torchs(weight: Tensor) -> Tensor:
 class LSTMSteps(torch.autograd.Function):
     """All steps of an LSTM: states and cells (T, H, N) from the gates' inputs (T, 4H, N), W_h and markers (T, 1, N).
 
-    `limit` bounds the gradients of the gates' inputs on their way back through time; `unmarked`: W_h's gradient is as if no
-    sequence had begun. By hand, since autograd would make W_h's gradient once for each step and add them up, and start three times as many
-    operations. Nearly all of the time left is that of the matrix products.
+    `limit` bounds the gradients of the gates' inputs on their way back; `unmarked`: W_h's gradient is as if no sequence had
+    begun. By hand, since autograd would make W_h's gradient once for each step and add them up, and start three times as
+    many operations. Nearly all of the time left is that of the matrix products.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, markers: Tensor, h: Tensor, c: Tensor, limit: float = 0, unmarked: bool = False
+        ctx: Any,
+        inputs: Tensor,
+        weight: Tensor,
+        markers: Tensor,
+        h: Tensor,
+        c: Tensor,
+        limit: float = 0,
+        unmarked: bool = False,
     ) -> tuple[Tensor, Tensor]:
         first, size = (h, c), len(c)
         ctx.limit, ctx.unmarked = limit, unmarked

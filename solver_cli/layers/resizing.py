@@ -57,7 +57,7 @@ class Unpool(nn.Module):
         _four_axes(shapes[0])
         if tuple(shapes[0]) != tuple(shapes[1]):
             raise ConfigError(
-                f"the values of shape {tuple(shapes[0])} and their places of shape {tuple(shapes[1])} must be equal in shape",
+                f"the values have the shape {tuple(shapes[0])}, their places {tuple(shapes[1])}: both must be equal",
                 field="bottom[1]",
             )
         self.size = _unpooled(param, shapes[0])
@@ -68,14 +68,14 @@ class Unpool(nn.Module):
         wrong = (index < 0) | (index >= places)
         if not index.is_meta and index.device.type == "cpu" and not torch.compiler.is_compiling() and wrong.any():
             raise DataError(
-                f"place {int(index[wrong][0])} lies outside of the {self.size[0]} x {self.size[1]} values of the top: the size "
+                f"place {int(index[wrong][0])} lies outside of the top's {self.size[0]} x {self.size[1]} values: its size "
                 "must be that of the blob which was pooled",
                 field="bottom[1]",
             )
         y: Tensor = _Placed.apply(x.flatten(2), index.clamp(0, places - 1), places)  # type: ignore[no-untyped-call]
         if not (index.is_meta or index.device.type == "cpu"):
             y = y.masked_fill(wrong.any(), torch.nan)  # not known without waiting for the GPU
-        return y.unflatten(2, self.size)
+        return y.view(*x.shape[:2], *self.size)
 
 
 def _unpooled(param: UpsampleParameter, bottom: Shape) -> tuple[int, int]:

@@ -420,8 +420,8 @@ def _set_rate(node: Node, index: int, rate: float) -> ParamSpec:
     spec = params[index]
     for multiplier in ("lr_mult", "decay_mult"):
         if spec.HasField(multiplier) and getattr(spec, multiplier) != rate:
-            where = f"layer '{node.name}', param[{index}].{multiplier}"
-            log.info("net.cpp", f"{where}: {getattr(spec, multiplier):g} is not looked at, {node.param.type} makes it {rate:g}")
+            given = f"layer '{node.name}', param[{index}].{multiplier}: {getattr(spec, multiplier):g}"
+            log.info("net.cpp", f"{given} is not looked at, {node.param.type} makes it {rate:g}")
         setattr(spec, multiplier, rate)
     return spec
 

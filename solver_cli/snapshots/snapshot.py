@@ -26,6 +26,7 @@ from solver_cli.net.net import Net
 from solver_cli.net.plan import Learned, Node, shape_string
 from solver_cli.snapshots import archive
 from solver_cli.snapshots.archive import Summed, identity
+from solver_cli.text import dialects
 
 Array = npt.NDArray[np.float32]
 
@@ -88,10 +89,13 @@ def load_weights(net: Net, path: str) -> None:
 def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple[Tensor, Array]]:
     """(learned blob, array of the file) for every layer that both have."""
     for layer, node in _of_one_name(net, weights):
+        layer = _arranged(node, layer)
         if not _complete(node, layer, weights.hdf5):
             raise SnapshotError(
                 f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
-                f"{len(node.learned)}: rename the layer to learn it from scratch",
+                f"{len(node.learned)}: rename the layer to learn it from scratch"
+                + f", or say whose {node.param.type} it is (--dialect)"
+                * (node.param.type in dialects.WORDS),
                 Where(path),
             )
         for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
@@ -129,6 +133,14 @@ def _of_one_name(net: Net, weights: caffemodel.Weights) -> Iterator[tuple[LayerW
         else:
             first = {x: next((node for node in nodes if _complete(node, x, weights.hdf5)), None) for x in layers}
             yield from [(x, node) for x, node in first.items() if node] or [(layers[0], nodes[0])]
+
+
+def _arranged(node: Node, layer: LayerWeights) -> LayerWeights:
+    """The file's layer with its blobs in the order of the net's, where a fork has had them in several orders."""
+    order = node.module.order([blob.size for blob in layer.blobs]) if hasattr(node.module, "order") else None  # type: ignore
+    if order is None:
+        return layer
+    return replace(layer, blobs=tuple(layer.blobs[i] for i in order), legacy=tuple(layer.legacy[i] for i in order))
 
 
 def _complete(node: Node, layer: LayerWeights, hdf5: bool) -> bool:
@@ -234,10 +246,10 @@ def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Tensor:
 
 
 def _held(net: Net, learned: Learned, blob: Tensor) -> Tensor:
-    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics, of a Python layer's, and of
-    what a layer `rewrites` in its passes."""
-    module = learned.node.module
-    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers and not getattr(module, "rewrites", False)
+    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics, of a Python layer's blobs
+    and of those that a layer `rewrites` in its passes."""
+    rewritten = learned.node.name in net.python_layers or getattr(learned.node.module, "rewrites", False)
+    stays = learned.blob.requires_grad and not rewritten
     return blob if stays else blob.clone()
 
 

@@ -194,6 +194,7 @@ NOT_YET: Rows = {
     },
     "jolibrain": {
         "DenseImageDataParameter": "rotate one_hot_nclasses",
+        "DiceCoefLossParameter": "weights contour_shape contour_size contour_amplitude",
         "DetectionEvaluateParameter": "output_logits",
         "DetectionOutputParameter": "objectness_score output_logits",
         "DistortionParameter": "prob brightness contrast hue saturation random_order all_effects",
@@ -234,6 +235,7 @@ NOT_YET: Rows = {
 
 # Values of BVLC's enums, by the field that takes them.
 NOT_YET_VALUES: Rows = {
+    "jolibrain": {"DiceCoefLossParameter.generalization": "MULTICLASS_WEIGHTED_ALL"},
     "NormFace": {
         "EltwiseParameter.operation": "SORT",
         "PoolingParameter.pool": "DEF DEF_ALL DEF_ALL2 DEF_ALL3 DEF_ALL4 LOWRES",
