@@ -129,6 +129,7 @@ class _Mean:
 
     mode: int
     ignored: int | None
+    fixed: float = 1.0  # what PRE_FIXED divides by
 
     @staticmethod
     def of(loss_param: LossParameter, default: int) -> _Mean:
@@ -138,7 +139,7 @@ class _Mean:
             mode = loss_param.normalization
         elif loss_param.HasField("normalize"):
             mode = LossParameter.VALID if loss_param.normalize else LossParameter.BATCH_SIZE
-        return _Mean(mode, _ignored(loss_param))
+        return _Mean(mode, _ignored(loss_param), loss_param.pre_fixed_normalizer)
 
     def valid(self, labels: Tensor) -> Tensor | None:
         """Which labels count; None: all."""
@@ -150,6 +151,8 @@ class _Mean:
             return total / valid.sum().clamp(min=1)
         if self.mode in (LossParameter.VALID, LossParameter.FULL):
             return total / max(1, outer * inner)
+        if self.mode == LossParameter.PRE_FIXED:
+            return total / max(1.0, self.fixed)
         return total / max(1, outer) if self.mode == LossParameter.BATCH_SIZE else total
 
 

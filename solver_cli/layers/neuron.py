@@ -53,6 +53,7 @@ class Dropout(nn.Module):
     """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom.
 
     With `sample_weights_test` (SegNet) values are dropped in testing too.
+    `scale_train: false` scales outside of training instead: top = bottom * mask, and bottom * (1 - dropout_ratio).
     """
 
     generator: torch.Generator | None = None
@@ -60,7 +61,7 @@ class Dropout(nn.Module):
 
     def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
-        self.ratio, self.always = param.dropout_ratio, param.sample_weights_test
+        self.ratio, self.always, self.scale_train = param.dropout_ratio, param.sample_weights_test, param.scale_train
         if not 0 <= self.ratio <= 1:
             raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
 
@@ -71,14 +72,14 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.draws:
-            return x.view_as(x)
-        if self.ratio == 1:
+            return x.view_as(x) if self.training or self.scale_train else x * (1 - self.ratio)
+        if self.ratio == 1 and self.scale_train:
             raise ConfigError(
                 "dropout_ratio 1 drops every value, and what is left is divided by 1 - 1: give a ratio below 1",
                 field="dropout_param.dropout_ratio",
             )
         mask = self._drawn(x, x.dtype) if self.mask is None else self.mask.to(x.dtype)
-        return x * mask.div_(1 - self.ratio)
+        return x * (mask.div_(1 - self.ratio) if self.scale_train else mask)
 
     def draw(self, like: Tensor) -> Tensor:
         """A mask of the shape of `like` to use later: which values stay, the same that a forward would draw now."""

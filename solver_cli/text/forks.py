@@ -105,9 +105,6 @@ NOT_YET: Rows = {
         "SolverParameter": "disabled_update",
         "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
     },
-    "MS-CNN": {
-        "ROIPoolingParameter": "pad_ratio",
-    },
     "MobileNet-YOLO": {
         "AnnotatedDataParameter": (
             "yolo_data_type yolo_data_jitter train_diffcult single_class seg_scales seg_resize_width seg_resize_height "
@@ -141,7 +138,6 @@ NOT_YET: Rows = {
             "face_transform max_shear_ratio max_aspect_ratio max_rotate_angle min_random_scale max_random_scale "
             "max_random_shift face_mirror face_point_num balance_class balance_by label_cut_start label_cut_end"
         ),
-        "LayerParameter": "smoothl1_param",
         "MemoryDataParameter": "transpose",
         "ParameterParameter": "blob_filler",
         "PoolingParameter": "blobs_lr blobs_a_min",
@@ -162,9 +158,6 @@ NOT_YET: Rows = {
         "UnpoolingParameter": (
             "out_pad out_pad_h out_pad_w out_kernel_size out_kernel_h out_kernel_w out_stride out_stride_h out_stride_w"
         ),
-    },
-    "R-CNN": {
-        "DropoutParameter": "scale_train",
     },
     "R-FCN": {
         "LossParameter": "pre_fixed_normalizer",
@@ -246,6 +239,7 @@ NOT_YET_VALUES: Rows = {
 }
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
+_OHEM = {"SmoothL1LossOHEM", "SmoothL1Loss/rfcn", "SoftmaxWithLossOHEM", "SoftmaxWithLoss/rfcn"}
 KNOWN_TO: dict[str, set[str]] = {
     "BatchNormParameter.scale_filler": {"BatchNorm/nvcaffe"},
     "BatchNormParameter.bias_filler": {"BatchNorm/nvcaffe", "BatchNorm/intel"},
@@ -257,6 +251,8 @@ KNOWN_TO: dict[str, set[str]] = {
     "BatchNormParameter.relu": {"BatchNorm/intel"},
     "LossParameter.weight_by_label_freqs": {"SoftmaxWithLoss/segnet"},
     "LossParameter.class_weighting": {"SoftmaxWithLoss/segnet"},
+    "LossParameter.normalization": _OHEM,
+    "LossParameter.pre_fixed_normalizer": _OHEM,
 }
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone

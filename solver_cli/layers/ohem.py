@@ -1,0 +1,88 @@
+"""Online hard example mining of R-FCN: losses that tell that of each roi, and the choice of the hardest rois."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from solver_cli.caffe_pb2 import LossParameter, SoftmaxParameter
+from solver_cli.errors import ConfigError
+from solver_cli.layers.common import Shape, canonical_axis, shape_of
+from solver_cli.layers.loss import BOUND, NO_LABEL, _guarded, _held, _ignored, _labels, _Mean, _poisoned, _same_batch
+from solver_cli.registry import layer
+
+TRAITS: dict[str, Any] = {
+    "bottoms": 2,
+    "loss": True,
+    "no_gradient": (1,),
+    "spared": (1,),
+    "labels": lambda param, scores: (scores[param.softmax_param.axis], _ignored(param.loss_param)),
+}
+
+
+@layer("SoftmaxWithLoss/rfcn", param="softmax_param", tops=(1, 3), **TRAITS)
+@layer("SoftmaxWithLossOHEM", param="softmax_param", tops=(1, 3), **TRAITS)
+class SoftmaxWithLossOHEM(nn.Module):
+    """top 0 = SoftmaxWithLoss, top 1 = the softmax, top 2 = -log softmax(bottom 0)[label] in the labels' shape, 0 if ignored
+
+    There is no gradient from tops 1 and 2. A sum that PRE_FIXED divides by pre_fixed_normalizer is not divided below 1.
+    """
+
+    def __init__(self, param: SoftmaxParameter, shapes: Sequence[Shape], *, loss_param: LossParameter, num_tops: int):
+        super().__init__()
+        self.axis = canonical_axis(param.axis, shapes[0], "softmax_param.axis")
+        self.mean, self.num_tops = _Mean.of(loss_param, LossParameter.VALID), num_tops
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, ...]:
+        scores, target, valid, wrong = _read(x, labels, self.axis, self.mean)
+        unknown = NO_LABEL if self.mean.ignored is None else self.mean.ignored
+        losses = _held(F.cross_entropy(scores, target, ignore_index=unknown, reduction="none"), high=BOUND)
+        loss = _poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
+        tops = (loss, x.detach().softmax(self.axis), losses.detach().reshape(labels.shape))
+        return loss if self.num_tops == 1 else tops[: self.num_tops]
+
+
+def _read(x: Tensor, labels: Tensor, axis: int, mean: _Mean) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """Scores (outer, classes, inner), labels (outer, inner), which of them count, and which are wrong on a GPU."""
+    _same_batch(x, labels)
+    target, wrong = _guarded(_labels(x, labels, axis, mean.ignored), x.shape[axis], mean.ignored)
+    return x.reshape(target.shape[0], x.shape[axis], target.shape[1]), target, mean.valid(target), wrong
+
+
+@layer("BoxAnnotatorOHEM", param="box_annotator_ohem_param", bottoms=4, tops=2)
+def box_annotator_ohem(
+    rois: Tensor, losses: Tensor, labels: Tensor, weights: Tensor, *, roi_per_img: int, ignore_label: int
+) -> tuple[Tensor, Tensor]:
+    """tops = labels and weights, but ignore_label and 0 for all but the roi_per_img rois of greatest loss of each picture
+
+    Bottoms (R, 5, H, W), (R, 1, H, W) twice, (R, C, H, W); axes of 1 at the end may be missing. There is no gradient.
+    """
+    if roi_per_img == 0:
+        raise ConfigError("roi_per_img must be positive", field="box_annotator_ohem_param.roi_per_img")
+    rois, losses, labels, weights = (_four_axes(x.detach()) for x in (rois, losses, labels, weights))
+    for i, (x, channels) in enumerate(((rois, 5), (losses, 1), (labels, 1), (weights, weights.shape[1]))):
+        if shape_of(x) != (rois.shape[0], channels, *rois.shape[2:]):
+            raise ConfigError(
+                f"bottom {i} of shape {shape_of(x)} does not fit rois of shape {shape_of(rois)}: the shape "
+                f"({rois.shape[0]}, {channels}, {rois.shape[2]}, {rois.shape[3]}) is needed",
+                field=f"bottom[{i}]",
+            )
+    kept = _hardest(losses.flatten(), rois[:, 0].flatten().long(), roi_per_img).reshape(labels.shape)
+    return labels.masked_fill(~kept, ignore_label), weights.masked_fill(~kept, 0)
+
+
+def _four_axes(x: Tensor) -> Tensor:
+    return x.reshape(x.shape + (1,) * (4 - x.dim()))
+
+
+def _hardest(losses: Tensor, pictures: Tensor, n: int) -> Tensor:
+    """Which losses are among the n greatest of their picture, of equal ones the first."""
+    order = losses.argsort(stable=True, descending=True)
+    order = order[pictures[order].argsort(stable=True)]  # picture by picture, the hardest first
+    grouped = pictures[order].contiguous()
+    place = torch.arange(len(order), device=order.device) - torch.searchsorted(grouped, grouped)
+    return torch.empty_like(order, dtype=torch.bool).scatter_(0, order, place < n)
