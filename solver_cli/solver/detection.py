@@ -31,6 +31,7 @@ def max_integral(precision: Floats, recall: Floats) -> float:
 
 def eleven_point(precision: Floats, recall: Floats) -> float:
     """The mean over the recalls 0, 0.1 ... 1 of the greatest precision there or beyond, as VOC 2007 has it."""
+    recall = recall.astype(np.float64)  # as the fork compares: the float32 0.7 is less than the double
     return float(np.mean([precision[recall >= i / 10].max(initial=0) for i in range(11)]))
 
 

@@ -13,6 +13,7 @@ from google.protobuf import text_format
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
+from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import lookup
 
 cv2 = pytest.importorskip("cv2")
@@ -59,7 +60,8 @@ def annotated(transform: str = "", own: str = "", data: str = "boxes_train_lmdb"
 
 
 def seg(transform: str = "", more: str = "", source: str = "../data/pairs/list.txt", size: int = 5) -> str:
-    return f"""layer {{ name: "data" type: "ImageSegData" top: "data" top: "label" top: "size" transform_param {{ {transform} }}
+    return f"""layer {{ name: "data" type: "ImageSegData" top: "data" top: "label" top: "size"
+      transform_param {{ {transform} }}
       image_data_param {{ source: "{source}" batch_size: {size} {more} }} }}"""
 
 
@@ -80,7 +82,7 @@ RANDOM = {
     "annotated": annotated(SSD, SAMPLERS, size=5),
     "shuffled": annotated("crop_size: 20 mirror: true").replace("data_param { source", "data_param { shuffle: true source"),
     "dense": dense(more="shuffle: true mirror: true crop_height: 12 crop_width: 10", size=3),
-    "seg": seg("crop_size: 18 mirror: true scale_factors: 0.5 scale_factors: 1 scale_factors: 1.5", "label_type: PIXEL", size=3),
+    "seg": seg("crop_size: 18 mirror: true scale_factors: 0.5 scale_factors: 1.5", "label_type: PIXEL", size=3),
 }
 
 
@@ -177,7 +179,7 @@ def test_of_several_interpolations_each_is_drawn_equally_often() -> None:
         (dense(more="crop_height: 12 crop_width: 99"), "is larger than picture"),
         (seg("scale_factors: 2"), "scale_factors need a crop"),
         (seg("crop_height: 12"), "give crop_size, or crop_height and crop_width"),
-        (seg(source="../data/labelmap.prototxt"), "expected a picture and its label"),
+        (seg(source="cases.json"), "cases.json:1: expected a picture and its label, found '{'"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_refused(text: str, words: str) -> None:

@@ -14,7 +14,6 @@ import pytest
 from running import call
 
 from solver_cli.commands.train import train
-from solver_cli.registry import find
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "forks"
 RUNS = json.loads((GOLDEN / "solvers" / "detection.json").read_text())
@@ -89,7 +88,6 @@ def test_outputs_that_are_no_detections_are_refused_before_training(tmp_path, mo
     assert re.search(r"solver.prototxt:3:\d+: output 'loss' of a test net is \(\)", ended.stderr)
 
 
-@pytest.mark.skipif(find("AnnotatedData") is None, reason="their data layer is not there")
 @pytest.mark.parametrize("name", RUNS)
 def test_runs_of_the_fork(name, tmp_path, monkeypatch):
     case, files = RUNS[name], GOLDEN / "solvers"
