@@ -21,7 +21,7 @@ from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
 from solver_cli.layers.counting import Counting
-from solver_cli.layers.loss import _guarded, _labels, _poisoned
+from solver_cli.layers.labels import guarded, labels_of, poisoned
 from solver_cli.registry import Shapes, layer
 
 LEAST = 1e-6  # NormFace adds it to a sum of squares or magnitudes
@@ -60,10 +60,10 @@ class CenterLoss(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         rows, classes = x.flatten(1), len(self.centres)
-        index = _labels(rows.new_empty(()).expand(len(rows), classes), labels, 1).flatten()
-        index, wrong = _guarded(index, classes)
+        index = labels_of(rows.new_empty(()).expand(len(rows), classes), labels, 1).flatten()
+        index, wrong = guarded(index, classes)
         loss = cast(Tensor, _ToCentres.apply(rows, self.centres, index))  # type: ignore[no-untyped-call]
-        return _poisoned(loss, wrong)
+        return poisoned(loss, wrong)
 
 
 class _ToCentres(torch.autograd.Function):
@@ -123,12 +123,12 @@ class MarginInnerProduct(Counting):
             with torch.no_grad():
                 self.weight.div_(self.weight.norm(dim=1, keepdim=True))
         rows = x.reshape(-1, self.weight.shape[1])
-        index = _labels(rows.new_empty(()).expand(len(rows), len(self.weight)), labels, 1)
-        index, wrong = _guarded(index, len(self.weight))
+        index = labels_of(rows.new_empty(()).expand(len(rows), len(self.weight)), labels, 1)
+        index, wrong = guarded(index, len(self.weight))
         passes = x.new_zeros(()) if x.is_meta else self.passes.to(x.dtype)
         share = (self.base * (1 + self.gamma * passes) ** -self.power).clamp(min=self.least)
         scores = cast(Tensor, _Margin.apply(rows, self.weight, index, share, self.margin))  # type: ignore[no-untyped-call]
-        top = _poisoned(scores, wrong).reshape(*x.shape[: self.axis], -1)
+        top = poisoned(scores, wrong).reshape(*x.shape[: self.axis], -1)
         return (top, share.reshape(1)) if self.num_tops == 2 else top
 
 
@@ -256,10 +256,10 @@ class LabelSpecificAdd(Counting):
             if self.anneals:
                 bias = self._annealed(x)
             rows = x.flatten(1)
-            index, wrong = _guarded(_labels(rows, labels, 1), rows.shape[1])
+            index, wrong = guarded(labels_of(rows, labels, 1), rows.shape[1])
             own = rows.detach().gather(1, index)
             added = torch.zeros_like(rows.detach()).scatter_(1, index, torch.where(own > -bias, bias, 0))
-            x = _poisoned((rows + added).reshape(shape_of(x)), wrong)
+            x = poisoned((rows + added).reshape(shape_of(x)), wrong)
         return (x, bias.reshape(1)) if self.num_tops == 2 else x
 
     def _annealed(self, x: Tensor) -> Tensor:

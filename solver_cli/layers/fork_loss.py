@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import CtcLossParameter, DiceCoefLossParameter, LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, shape_of
-from solver_cli.layers.labels import check_labels
-from solver_cli.layers.loss import SoftmaxWithLoss, _guarded, _ignored, _labels, _Mean, _poisoned, _readable
+from solver_cli.layers.labels import check_labels, guarded, labels_of, poisoned, readable
+from solver_cli.layers.loss import SoftmaxWithLoss, _ignored, _Mean
 from solver_cli.registry import by_axis, layer
 
 
@@ -105,15 +105,15 @@ class CtcLoss(nn.Module):
         if x.is_meta:
             return logs.sum()
         index = labels.detach().long().flatten(1)
-        if _readable(index):
+        if readable(index):
             check_labels(index, self.classes)
-        index, wrong = _guarded(index, self.classes)
+        index, wrong = guarded(index, self.classes)
         blank = index == self.blank
         index = index.gather(1, blank.long().argsort(stable=True, dim=1))  # the others first
         lengths = (~blank).sum(1)
         steps = torch.full_like(lengths, self.steps)
         total = F.ctc_loss(logs, index, steps, lengths, blank=self.blank, reduction="sum", zero_infinity=True)
-        return _poisoned(total / x.shape[1], wrong)
+        return poisoned(total / x.shape[1], wrong)
 
 
 POWERS = {
@@ -154,8 +154,8 @@ class DiceCoefLoss(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
         p = x.flatten(2)
-        index = _labels(p, labels, 1)
-        index, wrong = _guarded(index, p.shape[1])
+        index = labels_of(p, labels, 1)
+        index, wrong = guarded(index, p.shape[1])
         target = torch.zeros_like(p.detach()).scatter_(1, index.unsqueeze(1), 1)
         weighted = self.mode in (DiceCoefLossParameter.MULTICLASS_WEIGHTED, DiceCoefLossParameter.MULTICLASS_WEIGHTED_BATCH)
         weight = self._weights(target) if weighted else torch.ones_like(target[:, :, :1])
@@ -164,7 +164,7 @@ class DiceCoefLoss(nn.Module):
             counted = weight.index_fill(1, torch.tensor(self.ignored, device=p.device), 0)
         smooth = 0.0 if weighted else 1 / len(p)
         loss = cast(Tensor, _Dice.apply(p, target, weight, counted, smooth))  # type: ignore[no-untyped-call]
-        return _poisoned(loss, wrong)
+        return poisoned(loss, wrong)
 
     def _weights(self, target: Tensor) -> Tensor:
         """A factor for each record and class, (N, C, 1)."""

@@ -16,7 +16,8 @@ from solver_cli.caffe_pb2 import LossParameter, MultiBoxLossParameter
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.layers import boxes
 from solver_cli.layers.common import Shape
-from solver_cli.layers.loss import BOUND, _Mean, _NegativeLogs, _poisoned
+from solver_cli.layers.labels import poisoned
+from solver_cli.layers.loss import BOUND, _Mean, _NegativeLogs
 from solver_cli.registry import layer
 
 LEAST = 1e-6  # an overlap of so little is none
@@ -92,7 +93,7 @@ class MultiBoxLoss(nn.Module):
         total = self._conf_loss(scores, matched, objects, chosen) if self.counts[1] else scores.new_zeros(())
         if self.counts[0]:
             total = total + self.param.loc_weight * losses.sum()
-        return _poisoned(total / self._normaliser(positive, num, of), objects.wrong)
+        return poisoned(total / self._normaliser(positive, num, of), objects.wrong)
 
     def _normaliser(self, positive: Tensor, num: int, of: int) -> Tensor | int:
         if self.normalization == LossParameter.VALID:
@@ -188,7 +189,7 @@ class MultiBoxLoss(nn.Module):
             return 0.5 * (predicted - wanted).square(), place
         return F.smooth_l1_loss(predicted, wanted, reduction="none"), place
 
-    def _labels(self, matched: Tensor, objects: Objects, num: int) -> Tensor:
+    def labels_of(self, matched: Tensor, objects: Objects, num: int) -> Tensor:
         """The class (N, P) that each box should find; of several the last."""
         label = objects.label[matched.clamp(min=0)]
         if self.param.map_object_to_agnostic:
