@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import HingeLossParameter, InfogainLossParameter, LayerParameter, LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
-from solver_cli.layers.labels import guarded, labels_of, poisoned
+from solver_cli.layers.labels import check_labels, guarded, integers, labels_of, poisoned
 from solver_cli.registry import Shapes, by_axis, layer
 
 FLT_MIN = 1.1754943508222875e-38  # SoftmaxWithLoss counts no probability as less, so no loss exceeds

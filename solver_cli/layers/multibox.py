@@ -189,7 +189,7 @@ class MultiBoxLoss(nn.Module):
             return 0.5 * (predicted - wanted).square(), place
         return F.smooth_l1_loss(predicted, wanted, reduction="none"), place
 
-    def labels_of(self, matched: Tensor, objects: Objects, num: int) -> Tensor:
+    def _labels(self, matched: Tensor, objects: Objects, num: int) -> Tensor:
         """The class (N, P) that each box should find; of several the last."""
         label = objects.label[matched.clamp(min=0)]
         if self.param.map_object_to_agnostic:
