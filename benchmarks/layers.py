@@ -1,11 +1,11 @@
 """Forward and backward time of each layer beside the best plain PyTorch expression of the same.
 
-    python benchmarks/layers.py [--only TEXT] [--repeats 15] [--threads 1] [--nets caffenet,googlenet,resnet50,lstm]
+    python benchmarks/layers.py [--only TEXT] [--repeats 15] [--threads 1] [--nets caffenet,googlenet,resnet50,lstm,ssd]
 
 One row for each distinct layer and shape of CaffeNet (batch 16), GoogLeNet (8), ResNet-50 (8), an LSTM (T 50, N 32, D = H =
-256), in both memory formats. Both sides run in turn in one process; times are medians (with one thread of CPU time, which
-other processes disturb less), the ratio is the median of plain / ours in neighbouring samples: 1 or more is as fast or
-faster. Rows marked `+` are layers that follow one another.
+256), and the loss of SSD300 (batch 32, 8732 prior boxes, 96 objects), in both memory formats. Both sides run in turn in
+one process; times are medians (with one thread of CPU time, which other processes disturb less), the ratio is the median of
+plain / ours in neighbouring samples: 1 or more is as fast or faster. Rows marked `+` are layers that follow one another.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from solver_cli import Net
-from solver_cli.caffe_pb2 import LayerParameter, NetParameter, PoolingParameter
+from solver_cli.caffe_pb2 import LayerParameter, NetParameter, PoolingParameter, PriorBoxParameter
 from solver_cli.net.plan import Node, as_tuple
 from solver_cli.text import prototxt
 
@@ -39,6 +39,15 @@ layer { name: "in" type: "Input" top: "x" top: "cont" input_param {
 layer { name: "lstm" type: "LSTM" bottom: "x" bottom: "cont" top: "y" recurrent_param { num_output: 256
   weight_filler { type: "uniform" min: -0.06 max: 0.06 } } }
 """
+SSD_MAPS = [  # cells a side, min_size, max_size, aspect ratios, step
+    (38, 30, 60, (2,), 8),
+    (19, 60, 111, (2, 3), 16),
+    (10, 111, 162, (2, 3), 32),
+    (5, 162, 213, (2, 3), 64),
+    (3, 213, 264, (2,), 100),
+    (1, 264, 315, (2,), 300),
+]
+SSD_BATCH, SSD_CLASSES, SSD_OBJECTS = 32, 21, 96
 LEAST = 4e-3  # seconds a sample should take at least: short layers run several times in one
 
 Run = Callable[..., Any]
@@ -133,7 +142,7 @@ def plain_eltwise(node: Node) -> Run:
 
 
 def plain_concat(node: Node) -> Run:
-    return lambda *xs: torch.cat(xs, 1)
+    return lambda *xs: torch.cat(xs, node.param.concat_param.axis)
 
 
 def plain_softmaxwithloss(node: Node) -> Run:
@@ -171,6 +180,38 @@ def markerless_lstm(node: Node) -> Run:
     return lambda x, cont: twin(x)[0]
 
 
+def plain_multiboxloss(node: Node) -> Run:
+    """Picture by picture, as detection libraries write it: objects matched, hard negatives by a sort of a sort."""
+
+    def run(loc: Tensor, conf: Tensor, prior_blob: Tensor, truth: Tensor) -> Tensor:
+        priors, variances = prior_blob.view(2, -1, 4)
+        codes, scores = loc.view(len(loc), -1, 4), conf.view(len(conf), len(priors), -1)
+        centre, size = (priors[:, :2] + priors[:, 2:]) / 2, priors[:, 2:] - priors[:, :2]
+        places, labels = [], []
+        for i in range(len(loc)):
+            rows = truth.view(-1, 8)[truth.view(-1, 8)[:, 0] == i]
+            box = rows[:, 3:7].unsqueeze(1)
+            low, high = torch.maximum(box[..., :2], priors[:, :2]), torch.minimum(box[..., 2:], priors[:, 2:])
+            shared = (high - low).clamp(min=0).prod(2)
+            overlap = shared / ((box[..., 2:] - box[..., :2]).prod(2) + size.prod(1) - shared)
+            best, at = overlap.max(0)
+            own = overlap.argmax(1)
+            best[own], at[own] = 2, torch.arange(len(rows))
+            label = rows[at, 1].long().masked_fill(best < 0.5, 0)
+            labels.append(label)
+            found = rows[at, 3:7][label > 0]
+            middle, sides = (found[:, :2] + found[:, 2:]) / 2 - centre[label > 0], found[:, 2:] - found[:, :2]
+            wanted = torch.cat((middle / size[label > 0], (sides / size[label > 0]).log()), 1) / variances[label > 0]
+            places.append(F.smooth_l1_loss(codes[i][label > 0], wanted, reduction="sum"))
+        label = torch.stack(labels)
+        losses = F.cross_entropy(scores.flatten(0, 1), label.flatten(), reduction="none").view(label.shape)
+        rank = losses.detach().masked_fill(label > 0, -torch.inf).sort(1, descending=True).indices.sort(1).indices
+        chosen = (label > 0) | (rank < 3 * (label > 0).sum(1, keepdim=True))
+        return (torch.stack(places).sum() + losses[chosen].sum()) / (label > 0).sum().clamp(min=1)
+
+    return run
+
+
 def plain_chain(nodes: list[Node]) -> Run:
     """BatchNorm and Scale as one F.batch_norm with its affine part, and the ReLU behind it."""
     norm: Any = nodes[0].run
@@ -189,7 +230,8 @@ def plain_chain(nodes: list[Node]) -> Run:
 
 def nets(names: list[str]) -> Iterator[Net]:
     for name in names:
-        yield Net.from_text(LSTM if name == "lstm" else fed_by_inputs(name), seed=1)
+        text = {"lstm": lambda: LSTM, "ssd": ssd}.get(name, lambda name=name: fed_by_inputs(name))()
+        yield Net.from_text(text, seed=1)
 
 
 def fed_by_inputs(name: str) -> str:
@@ -204,6 +246,44 @@ def fed_by_inputs(name: str) -> str:
     entry.input_param.shape.add(dim=shape)
     entry.input_param.shape.add(dim=shape[:1])
     return prototxt.to_text(NetParameter(name=net.name, layer=[entry, *layers]))
+
+
+def ssd() -> str:
+    """The prior boxes and the loss of SSD300."""
+    boxes = sum(n * n * (2 + 2 * len(ratios)) for n, *_, ratios, _ in SSD_MAPS)
+    shapes = [(SSD_BATCH, 4 * boxes), (SSD_BATCH, SSD_CLASSES * boxes), (1, 1, SSD_OBJECTS, 8), (1, 3, 300, 300)]
+    shapes += [(1, 1, n, n) for n, *_ in SSD_MAPS]
+    names = ["loc", "conf", "truth", "data", *(f"map{i}" for i in range(len(SSD_MAPS)))]
+    entry = LayerParameter(name="in", type="Input", top=names)
+    for shape in shapes:
+        entry.input_param.shape.add(dim=shape)
+    layers = [entry]
+    for i, (_, low, high, ratios, step) in enumerate(SSD_MAPS):
+        layer = LayerParameter(name=f"prior{i}", type="PriorBox", bottom=[f"map{i}", "data"], top=[f"prior{i}"])
+        layer.prior_box_param.MergeFrom(
+            PriorBoxParameter(min_size=[low], max_size=[high], aspect_ratio=ratios, step=step, variance=[0.1, 0.1, 0.2, 0.2])
+        )
+        layers.append(layer)
+    concat = LayerParameter(name="priors", type="Concat", bottom=[layer.top[0] for layer in layers[1:]], top=["priors"])
+    concat.concat_param.axis = 2
+    loss = LayerParameter(name="loss", type="MultiBoxLoss", bottom=["loc", "conf", "priors", "truth"], top=["loss"])
+    loss.multibox_loss_param.num_classes = SSD_CLASSES
+    loss.multibox_loss_param.code_type = PriorBoxParameter.CENTER_SIZE
+    loss.propagate_down.extend([True, True, False, False])
+    return prototxt.to_text(NetParameter(name="ssd", layer=[*layers, concat, loss]))
+
+
+def ssd_bottoms(net: Net) -> list[Tensor]:
+    """Random predictions, the prior boxes, and random objects, as many in each picture."""
+    priors = torch.cat(
+        [n.run(*(torch.zeros(s) for s in n.below)) for n in net.nodes if n.param.type == "PriorBox" and n.run], 2
+    )
+    corner, size = torch.rand(SSD_OBJECTS, 2) * 0.6, torch.rand(SSD_OBJECTS, 2) * 0.35 + 0.05
+    picture = torch.arange(SSD_OBJECTS).unsqueeze(1) * SSD_BATCH // SSD_OBJECTS
+    label, zero = torch.randint(1, SSD_CLASSES, (SSD_OBJECTS, 1)), torch.zeros(SSD_OBJECTS, 1)
+    truth = torch.cat((picture, label, zero, corner, corner + size, zero), 1).view(1, 1, -1, 8)
+    predictions = [torch.randn(net.blob_shapes[blob]).requires_grad_() for blob in ("loc", "conf")]
+    return [*predictions, priors, truth]
 
 
 def rows(net: Net, only: str, layout: torch.memory_format, seen: set[str]) -> Iterator[Row]:
@@ -265,6 +345,8 @@ def format_value(field: Any, value: Any) -> str:
 
 def inputs(net: Net, node: Node, layout: torch.memory_format) -> list[Tensor]:
     """Random bottoms; labels and markers, and the pictures, want no gradient."""
+    if node.param.type == "MultiBoxLoss":
+        return ssd_bottoms(net)
     bottoms = []
     for blob in node.bottoms:
         shape = net.blob_shapes[blob]
@@ -327,7 +409,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose description has this text")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--nets", default="caffenet,googlenet,resnet50,lstm")
+    parser.add_argument("--nets", default="caffenet,googlenet,resnet50,lstm,ssd")
     options = parser.parse_args()
     logging.getLogger("solver_cli").setLevel(logging.ERROR)
     torch.manual_seed(0)

@@ -715,10 +715,10 @@ class LayerParameter(Message):
     ANNOTATED_DATA_PARAM_FIELD_NUMBER: ClassVar[int]
     DETECTION_EVALUATE_PARAM_FIELD_NUMBER: ClassVar[int]
     MULTIBOX_LOSS_PARAM_FIELD_NUMBER: ClassVar[int]
-    PERMUTE_PARAM_FIELD_NUMBER: ClassVar[int]
     PRIOR_BOX_PARAM_FIELD_NUMBER: ClassVar[int]
     DETECTION_OUTPUT_PARAM_FIELD_NUMBER: ClassVar[int]
     NORM_PARAM_FIELD_NUMBER: ClassVar[int]
+    PERMUTE_PARAM_FIELD_NUMBER: ClassVar[int]
     VIDEO_DATA_PARAM_FIELD_NUMBER: ClassVar[int]
     DEBUG_FIELD_NUMBER: ClassVar[int]
     TRT_PARAM_FIELD_NUMBER: ClassVar[int]
@@ -795,13 +795,13 @@ class LayerParameter(Message):
     LARGEMARGIN_INNER_PRODUCT_PARAM_FIELD_NUMBER: ClassVar[int]
     FOCAL_LOSS_PARAM_FIELD_NUMBER: ClassVar[int]
     SHUFFLE_CHANNEL_PARAM_FIELD_NUMBER: ClassVar[int]
+    DICE_COEF_LOSS_PARAM_FIELD_NUMBER: ClassVar[int]
+    SELU_PARAM_FIELD_NUMBER: ClassVar[int]
+    SELU_DROPOUT_PARAM_FIELD_NUMBER: ClassVar[int]
     CTC_LOSS_PARAM_FIELD_NUMBER: ClassVar[int]
     CONTINUATION_INDICATOR_PARAM_FIELD_NUMBER: ClassVar[int]
     LABELSEQUENCE_ACCURACY_PARAM_FIELD_NUMBER: ClassVar[int]
-    DICE_COEF_LOSS_PARAM_FIELD_NUMBER: ClassVar[int]
     REVERSE_PARAM_FIELD_NUMBER: ClassVar[int]
-    SELU_PARAM_FIELD_NUMBER: ClassVar[int]
-    SELU_DROPOUT_PARAM_FIELD_NUMBER: ClassVar[int]
     YOLOV3_PARAM_FIELD_NUMBER: ClassVar[int]
     YOLO_SEG_PARAM_FIELD_NUMBER: ClassVar[int]
     SEGMENTATION_EVALUATE_PARAM_FIELD_NUMBER: ClassVar[int]
@@ -853,6 +853,11 @@ class LayerParameter(Message):
     BOX_GROUP_OUTPUT_PARAM_FIELD_NUMBER: ClassVar[int]
     FRCNN_OUTPUT_PARAM_FIELD_NUMBER: ClassVar[int]
     PARSE_EVALUATE_PARAM_FIELD_NUMBER: ClassVar[int]
+    DENSEBLOCK_PARAM_FIELD_NUMBER: ClassVar[int]
+    CTC_DECODER_PARAM_FIELD_NUMBER: ClassVar[int]
+    REVERSE_TIME_PARAM_FIELD_NUMBER: ClassVar[int]
+    TRANSPOSE_PARAM_FIELD_NUMBER: ClassVar[int]
+    FILTER_PARAM_FIELD_NUMBER: ClassVar[int]
     STRICT_DIM_FIELD_NUMBER: ClassVar[int]
     CENSOR_LABEL_PARAM_FIELD_NUMBER: ClassVar[int]
     CHANNEL_AGGREGATOR_PARAM_FIELD_NUMBER: ClassVar[int]
@@ -991,13 +996,13 @@ class LayerParameter(Message):
     @property
     def multibox_loss_param(self) -> MultiBoxLossParameter: ...
     @property
-    def permute_param(self) -> PermuteParameter: ...
-    @property
     def prior_box_param(self) -> PriorBoxParameter: ...
     @property
     def detection_output_param(self) -> DetectionOutputParameter: ...
     @property
     def norm_param(self) -> NormalizeParameter: ...
+    @property
+    def permute_param(self) -> PermuteParameter: ...
     @property
     def video_data_param(self) -> VideoDataParameter: ...
     debug: bool
@@ -1149,19 +1154,19 @@ class LayerParameter(Message):
     @property
     def shuffle_channel_param(self) -> ShuffleChannelParameter: ...
     @property
+    def dice_coef_loss_param(self) -> DiceCoefLossParameter: ...
+    @property
+    def selu_param(self) -> SeLuParameter: ...
+    @property
+    def selu_dropout_param(self) -> SeLuDropoutParameter: ...
+    @property
     def ctc_loss_param(self) -> CtcLossParameter: ...
     @property
     def continuation_indicator_param(self) -> ContinuationIndicatorParameter: ...
     @property
     def labelsequence_accuracy_param(self) -> LabelsequenceAccuracyParameter: ...
     @property
-    def dice_coef_loss_param(self) -> DiceCoefLossParameter: ...
-    @property
     def reverse_param(self) -> ReverseParameter: ...
-    @property
-    def selu_param(self) -> SeLuParameter: ...
-    @property
-    def selu_dropout_param(self) -> SeLuDropoutParameter: ...
     @property
     def yolov3_param(self) -> Yolov3Parameter: ...
     @property
@@ -1173,7 +1178,7 @@ class LayerParameter(Message):
     @property
     def yolov3_detection_output_param(self) -> Yolov3DetectionOutputParameter: ...
     @property
-    def relu6_param(self) -> ReLUParameter: ...
+    def relu6_param(self) -> ReLU6Parameter: ...
     @property
     def region_param(self) -> RegionParameter: ...
     @property
@@ -1263,6 +1268,16 @@ class LayerParameter(Message):
     def frcnn_output_param(self) -> FrcnnOutputParameter: ...
     @property
     def parse_evaluate_param(self) -> ParseEvaluateParameter: ...
+    @property
+    def denseblock_param(self) -> DenseBlockParameter: ...
+    @property
+    def ctc_decoder_param(self) -> CTCDecoderParameter: ...
+    @property
+    def reverse_time_param(self) -> ReverseTimeParameter: ...
+    @property
+    def transpose_param(self) -> TransposeParameter: ...
+    @property
+    def filter_param(self) -> FilterParamter: ...
     strict_dim: bool
     @property
     def censor_label_param(self) -> CensorLabelParameter: ...
@@ -1367,10 +1382,10 @@ class LayerParameter(Message):
         annotated_data_param: AnnotatedDataParameter | Mapping[str, Any] | None = ...,
         detection_evaluate_param: DetectionEvaluateParameter | Mapping[str, Any] | None = ...,
         multibox_loss_param: MultiBoxLossParameter | Mapping[str, Any] | None = ...,
-        permute_param: PermuteParameter | Mapping[str, Any] | None = ...,
         prior_box_param: PriorBoxParameter | Mapping[str, Any] | None = ...,
         detection_output_param: DetectionOutputParameter | Mapping[str, Any] | None = ...,
         norm_param: NormalizeParameter | Mapping[str, Any] | None = ...,
+        permute_param: PermuteParameter | Mapping[str, Any] | None = ...,
         video_data_param: VideoDataParameter | Mapping[str, Any] | None = ...,
         debug: bool | None = ...,
         trt_param: TRTParameter | Mapping[str, Any] | None = ...,
@@ -1447,19 +1462,19 @@ class LayerParameter(Message):
         largemargin_inner_product_param: LargeMarginInnerProductParameter | Mapping[str, Any] | None = ...,
         focal_loss_param: FocalLossParameter | Mapping[str, Any] | None = ...,
         shuffle_channel_param: ShuffleChannelParameter | Mapping[str, Any] | None = ...,
+        dice_coef_loss_param: DiceCoefLossParameter | Mapping[str, Any] | None = ...,
+        selu_param: SeLuParameter | Mapping[str, Any] | None = ...,
+        selu_dropout_param: SeLuDropoutParameter | Mapping[str, Any] | None = ...,
         ctc_loss_param: CtcLossParameter | Mapping[str, Any] | None = ...,
         continuation_indicator_param: ContinuationIndicatorParameter | Mapping[str, Any] | None = ...,
         labelsequence_accuracy_param: LabelsequenceAccuracyParameter | Mapping[str, Any] | None = ...,
-        dice_coef_loss_param: DiceCoefLossParameter | Mapping[str, Any] | None = ...,
         reverse_param: ReverseParameter | Mapping[str, Any] | None = ...,
-        selu_param: SeLuParameter | Mapping[str, Any] | None = ...,
-        selu_dropout_param: SeLuDropoutParameter | Mapping[str, Any] | None = ...,
         yolov3_param: Yolov3Parameter | Mapping[str, Any] | None = ...,
         yolo_seg_param: YoloSegParameter | Mapping[str, Any] | None = ...,
         segmentation_evaluate_param: SegmentationEvaluateParameter | Mapping[str, Any] | None = ...,
         yolo_detection_output_param: YoloDetectionOutputParameter | Mapping[str, Any] | None = ...,
         yolov3_detection_output_param: Yolov3DetectionOutputParameter | Mapping[str, Any] | None = ...,
-        relu6_param: ReLUParameter | Mapping[str, Any] | None = ...,
+        relu6_param: ReLU6Parameter | Mapping[str, Any] | None = ...,
         region_param: RegionParameter | Mapping[str, Any] | None = ...,
         lstm_param: LSTMParameter | Mapping[str, Any] | None = ...,
         deformable_convolution_param: DeformableConvolutionParameter | Mapping[str, Any] | None = ...,
@@ -1505,6 +1520,11 @@ class LayerParameter(Message):
         box_group_output_param: BoxGroupOutputParameter | Mapping[str, Any] | None = ...,
         frcnn_output_param: FrcnnOutputParameter | Mapping[str, Any] | None = ...,
         parse_evaluate_param: ParseEvaluateParameter | Mapping[str, Any] | None = ...,
+        denseblock_param: DenseBlockParameter | Mapping[str, Any] | None = ...,
+        ctc_decoder_param: CTCDecoderParameter | Mapping[str, Any] | None = ...,
+        reverse_time_param: ReverseTimeParameter | Mapping[str, Any] | None = ...,
+        transpose_param: TransposeParameter | Mapping[str, Any] | None = ...,
+        filter_param: FilterParamter | Mapping[str, Any] | None = ...,
         strict_dim: bool | None = ...,
         censor_label_param: CensorLabelParameter | Mapping[str, Any] | None = ...,
         channel_aggregator_param: ChannelAggregatorParameter | Mapping[str, Any] | None = ...,
@@ -1616,6 +1636,8 @@ class TransformationParameter(Message):
     DEBUG_PARAMS_FIELD_NUMBER: ClassVar[int]
     VERTICAL_MIRROR_FIELD_NUMBER: ClassVar[int]
     RANDOM_90_DEG_ROT_FIELD_NUMBER: ClassVar[int]
+    ADD_NOISE_FIELD_NUMBER: ClassVar[int]
+    NOISE_RATIO_FIELD_NUMBER: ClassVar[int]
     scale: float
     mirror: bool
     crop_size: int
@@ -1699,6 +1721,8 @@ class TransformationParameter(Message):
     debug_params: bool
     vertical_mirror: bool
     random_90_deg_rot: bool
+    add_noise: bool
+    noise_ratio: float
     def __init__(
         self,
         *,
@@ -1779,6 +1803,8 @@ class TransformationParameter(Message):
         debug_params: bool | None = ...,
         vertical_mirror: bool | None = ...,
         random_90_deg_rot: bool | None = ...,
+        add_noise: bool | None = ...,
+        noise_ratio: float | None = ...,
     ) -> None: ...
 
 class LossParameter(Message):
@@ -1873,6 +1899,7 @@ class DataParameter(Message):
     PERMUTE_EVERY_ITER_FIELD_NUMBER: ClassVar[int]
     BLOCK_SIZE_FIELD_NUMBER: ClassVar[int]
     SHUFFLE_BUFFER_SIZE_FIELD_NUMBER: ClassVar[int]
+    TASK_CLASS_NUM_FIELD_NUMBER: ClassVar[int]
     source: str
     batch_size: int
     backend: int
@@ -1907,6 +1934,7 @@ class DataParameter(Message):
     permute_every_iter: int
     block_size: int
     shuffle_buffer_size: int
+    task_class_num: int
     def __init__(
         self,
         *,
@@ -1944,6 +1972,7 @@ class DataParameter(Message):
         permute_every_iter: int | None = ...,
         block_size: int | None = ...,
         shuffle_buffer_size: int | None = ...,
+        task_class_num: int | None = ...,
     ) -> None: ...
 
 class DummyDataParameter(Message):
@@ -2034,6 +2063,10 @@ class ImageDataParameter(Message):
     LABEL_CUT_END_FIELD_NUMBER: ClassVar[int]
     LABEL_SIZE_FIELD_NUMBER: ClassVar[int]
     OTHER_OBJECT_LABEL_FIELD_NUMBER: ClassVar[int]
+    TASK_CLASS_NUM_FIELD_NUMBER: ClassVar[int]
+    REGRESSION_FIELD_NUMBER: ClassVar[int]
+    NEW_DIM_FIELD_NUMBER: ClassVar[int]
+    BICUBIC_FIELD_NUMBER: ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -2072,6 +2105,10 @@ class ImageDataParameter(Message):
     label_cut_end: int
     label_size: int
     other_object_label: int
+    task_class_num: int
+    regression: bool
+    new_dim: int
+    bicubic: bool
     def __init__(
         self,
         *,
@@ -2113,6 +2150,10 @@ class ImageDataParameter(Message):
         label_cut_end: int | None = ...,
         label_size: int | None = ...,
         other_object_label: int | None = ...,
+        task_class_num: int | None = ...,
+        regression: bool | None = ...,
+        new_dim: int | None = ...,
+        bicubic: bool | None = ...,
     ) -> None: ...
 
 class InputParameter(Message):
@@ -2130,11 +2171,13 @@ class MemoryDataParameter(Message):
     HEIGHT_FIELD_NUMBER: ClassVar[int]
     WIDTH_FIELD_NUMBER: ClassVar[int]
     TRANSPOSE_FIELD_NUMBER: ClassVar[int]
+    LABEL_SIZE_FIELD_NUMBER: ClassVar[int]
     batch_size: int
     channels: int
     height: int
     width: int
     transpose: bool
+    label_size: int
     def __init__(
         self,
         *,
@@ -2143,6 +2186,7 @@ class MemoryDataParameter(Message):
         height: int | None = ...,
         width: int | None = ...,
         transpose: bool | None = ...,
+        label_size: int | None = ...,
     ) -> None: ...
 
 class WindowDataParameter(Message):
@@ -2434,6 +2478,7 @@ class ConvolutionParameter(Message):
     FILTER_STRIDE_FIELD_NUMBER: ClassVar[int]
     FILTER_STRIDE_H_FIELD_NUMBER: ClassVar[int]
     FILTER_STRIDE_W_FIELD_NUMBER: ClassVar[int]
+    FILTERWISE_RATIO_FIELD_NUMBER: ClassVar[int]
     num_output: int
     bias_term: bool
     pad: RepeatedScalarFieldContainer[int]
@@ -2472,6 +2517,7 @@ class ConvolutionParameter(Message):
     filter_stride: int
     filter_stride_h: int
     filter_stride_w: int
+    filterwise_ratio: float
     def __init__(
         self,
         *,
@@ -2511,6 +2557,7 @@ class ConvolutionParameter(Message):
         filter_stride: int | None = ...,
         filter_stride_h: int | None = ...,
         filter_stride_w: int | None = ...,
+        filterwise_ratio: float | None = ...,
     ) -> None: ...
 
 class CropParameter(Message):
@@ -4255,13 +4302,16 @@ class ConfidencePenaltyLossParameter(Message):
 class ContinuationIndicatorParameter(Message):
     TIME_STEP_FIELD_NUMBER: ClassVar[int]
     AXIS_FIELD_NUMBER: ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: ClassVar[int]
     time_step: int
     axis: int
+    batch_size: int
     def __init__(
         self,
         *,
         time_step: int | None = ...,
         axis: int | None = ...,
+        batch_size: int | None = ...,
     ) -> None: ...
 
 class CorrelationParameter(Message):
@@ -4413,19 +4463,46 @@ class CPMTransformationParameter(Message):
         transform_body_joint: bool | None = ...,
     ) -> None: ...
 
+class CTCDecoderParameter(Message):
+    BLANK_INDEX_FIELD_NUMBER: ClassVar[int]
+    CTC_MERGE_REPEATED_FIELD_NUMBER: ClassVar[int]
+    blank_index: int
+    ctc_merge_repeated: bool
+    def __init__(
+        self,
+        *,
+        blank_index: int | None = ...,
+        ctc_merge_repeated: bool | None = ...,
+    ) -> None: ...
+
 class CtcLossParameter(Message):
     ALPHABET_SIZE_FIELD_NUMBER: ClassVar[int]
     TIME_STEP_FIELD_NUMBER: ClassVar[int]
     BLANK_LABEL_FIELD_NUMBER: ClassVar[int]
+    OUTPUT_DELAY_FIELD_NUMBER: ClassVar[int]
+    BLANK_INDEX_FIELD_NUMBER: ClassVar[int]
+    PREPROCESS_COLLAPSE_REPEATED_FIELD_NUMBER: ClassVar[int]
+    CTC_MERGE_REPEATED_FIELD_NUMBER: ClassVar[int]
+    LOSS_CALCULATION_T_FIELD_NUMBER: ClassVar[int]
     alphabet_size: int
     time_step: int
     blank_label: int
+    output_delay: int
+    blank_index: int
+    preprocess_collapse_repeated: bool
+    ctc_merge_repeated: bool
+    loss_calculation_t: int
     def __init__(
         self,
         *,
         alphabet_size: int | None = ...,
         time_step: int | None = ...,
         blank_label: int | None = ...,
+        output_delay: int | None = ...,
+        blank_index: int | None = ...,
+        preprocess_collapse_repeated: bool | None = ...,
+        ctc_merge_repeated: bool | None = ...,
+        loss_calculation_t: int | None = ...,
     ) -> None: ...
 
 class DecodeBBoxParameter(Message):
@@ -4537,6 +4614,72 @@ class DeformablePSROIPoolingParameter(Message):
         sample_per_part: int | None = ...,
         trans_std: float | None = ...,
         no_trans: bool | None = ...,
+    ) -> None: ...
+
+class DenseBlockParameter(Message):
+    NUMTRANSITION_FIELD_NUMBER: ClassVar[int]
+    INITCHANNEL_FIELD_NUMBER: ClassVar[int]
+    GROWTHRATE_FIELD_NUMBER: ClassVar[int]
+    PAD_H_FIELD_NUMBER: ClassVar[int]
+    PAD_W_FIELD_NUMBER: ClassVar[int]
+    CONV_VERTICALSTRIDE_FIELD_NUMBER: ClassVar[int]
+    CONV_HORIZENTALSTRIDE_FIELD_NUMBER: ClassVar[int]
+    FILTER_H_FIELD_NUMBER: ClassVar[int]
+    FILTER_W_FIELD_NUMBER: ClassVar[int]
+    FILTER_FILLER_FIELD_NUMBER: ClassVar[int]
+    BN_SCALER_FILLER_FIELD_NUMBER: ClassVar[int]
+    BN_BIAS_FILLER_FIELD_NUMBER: ClassVar[int]
+    GPUIDX_FIELD_NUMBER: ClassVar[int]
+    USE_DROPOUT_FIELD_NUMBER: ClassVar[int]
+    DROPOUT_AMOUNT_FIELD_NUMBER: ClassVar[int]
+    USE_BC_FIELD_NUMBER: ClassVar[int]
+    BC_ULTRA_SPACE_EFFICIENT_FIELD_NUMBER: ClassVar[int]
+    WORKSPACE_MB_FIELD_NUMBER: ClassVar[int]
+    MOVING_AVERAGE_FRACTION_FIELD_NUMBER: ClassVar[int]
+    numTransition: int
+    initChannel: int
+    growthRate: int
+    pad_h: int
+    pad_w: int
+    conv_verticalStride: int
+    conv_horizentalStride: int
+    filter_H: int
+    filter_W: int
+    @property
+    def Filter_Filler(self) -> FillerParameter: ...
+    @property
+    def BN_Scaler_Filler(self) -> FillerParameter: ...
+    @property
+    def BN_Bias_Filler(self) -> FillerParameter: ...
+    gpuIdx: int
+    use_dropout: bool
+    dropout_amount: float
+    use_BC: bool
+    BC_ultra_space_efficient: bool
+    workspace_MB: int
+    moving_average_fraction: float
+    def __init__(
+        self,
+        *,
+        numTransition: int | None = ...,
+        initChannel: int | None = ...,
+        growthRate: int | None = ...,
+        pad_h: int | None = ...,
+        pad_w: int | None = ...,
+        conv_verticalStride: int | None = ...,
+        conv_horizentalStride: int | None = ...,
+        filter_H: int | None = ...,
+        filter_W: int | None = ...,
+        Filter_Filler: FillerParameter | Mapping[str, Any] | None = ...,
+        BN_Scaler_Filler: FillerParameter | Mapping[str, Any] | None = ...,
+        BN_Bias_Filler: FillerParameter | Mapping[str, Any] | None = ...,
+        gpuIdx: int | None = ...,
+        use_dropout: bool | None = ...,
+        dropout_amount: float | None = ...,
+        use_BC: bool | None = ...,
+        BC_ultra_space_efficient: bool | None = ...,
+        workspace_MB: int | None = ...,
+        moving_average_fraction: float | None = ...,
     ) -> None: ...
 
 class DenseCRFParameter(Message):
@@ -5486,6 +5629,18 @@ class FeatureDecayLossParameter(Message):
         *,
         decay_threshold: float | None = ...,
         force_decay: bool | None = ...,
+    ) -> None: ...
+
+class FilterParamter(Message):
+    AXIS_FIELD_NUMBER: ClassVar[int]
+    NUM_OUTPUT_FIELD_NUMBER: ClassVar[int]
+    axis: int
+    num_output: int
+    def __init__(
+        self,
+        *,
+        axis: int | None = ...,
+        num_output: int | None = ...,
     ) -> None: ...
 
 class FlipParameter(Message):
@@ -7332,11 +7487,15 @@ class RegionParameter(Message):
     BOXES_OF_EACH_GRID_FIELD_NUMBER: ClassVar[int]
     SOFTMAX_FIELD_NUMBER: ClassVar[int]
     ANCHORS_FIELD_NUMBER: ClassVar[int]
+    NUM_FIELD_NUMBER: ClassVar[int]
+    BIASES_FIELD_NUMBER: ClassVar[int]
     classes: int
     coords: int
     boxes_of_each_grid: int
     softmax: bool
     anchors: str
+    num: int
+    biases: RepeatedScalarFieldContainer[float]
     def __init__(
         self,
         *,
@@ -7345,6 +7504,27 @@ class RegionParameter(Message):
         boxes_of_each_grid: int | None = ...,
         softmax: bool | None = ...,
         anchors: str | None = ...,
+        num: int | None = ...,
+        biases: Iterable[float] | None = ...,
+    ) -> None: ...
+
+class ReLU6Parameter(Message):
+    class Engine(int, metaclass=EnumTypeWrapper):
+        DEFAULT: ClassVar[int]
+        CAFFE: ClassVar[int]
+        CUDNN: ClassVar[int]
+    DEFAULT: ClassVar[int]
+    CAFFE: ClassVar[int]
+    CUDNN: ClassVar[int]
+    ENGINE_FIELD_NUMBER: ClassVar[int]
+    NEGATIVE_SLOPE_FIELD_NUMBER: ClassVar[int]
+    engine: int
+    negative_slope: float
+    def __init__(
+        self,
+        *,
+        engine: int | str | None = ...,
+        negative_slope: float | None = ...,
     ) -> None: ...
 
 class ReLUXParameter(Message):
@@ -7472,6 +7652,15 @@ class ReverseParameter(Message):
         self,
         *,
         axis: int | None = ...,
+    ) -> None: ...
+
+class ReverseTimeParameter(Message):
+    COPY_REMAINING_FIELD_NUMBER: ClassVar[int]
+    copy_remaining: bool
+    def __init__(
+        self,
+        *,
+        copy_remaining: bool | None = ...,
     ) -> None: ...
 
 class ROIAlignParameter(Message):
@@ -7925,6 +8114,27 @@ class SubRegionParameter(Message):
         data_height: int | None = ...,
         data_width: int | None = ...,
         as_dim: int | None = ...,
+    ) -> None: ...
+
+class TransposeParameter(Message):
+    DIM_FIELD_NUMBER: ClassVar[int]
+    N_FIELD_NUMBER: ClassVar[int]
+    C_FIELD_NUMBER: ClassVar[int]
+    H_FIELD_NUMBER: ClassVar[int]
+    W_FIELD_NUMBER: ClassVar[int]
+    dim: RepeatedScalarFieldContainer[int]
+    n: int
+    c: int
+    h: int
+    w: int
+    def __init__(
+        self,
+        *,
+        dim: Iterable[int] | None = ...,
+        n: int | None = ...,
+        c: int | None = ...,
+        h: int | None = ...,
+        w: int | None = ...,
     ) -> None: ...
 
 class TripletLossParameter(Message):
@@ -8781,7 +8991,7 @@ class V1LayerParameter(Message):
     @property
     def noise_param(self) -> NormFaceNoiseParameter: ...
     @property
-    def relu6_param(self) -> ReLUParameter: ...
+    def relu6_param(self) -> ReLU6Parameter: ...
     @property
     def binary_accuracy_param(self) -> BinaryAccuracyParameter: ...
     @property
@@ -8882,7 +9092,7 @@ class V1LayerParameter(Message):
         eltwise_affine_param: EltwiseAffineParameter | Mapping[str, Any] | None = ...,
         sub_region_param: SubRegionParameter | Mapping[str, Any] | None = ...,
         noise_param: NormFaceNoiseParameter | Mapping[str, Any] | None = ...,
-        relu6_param: ReLUParameter | Mapping[str, Any] | None = ...,
+        relu6_param: ReLU6Parameter | Mapping[str, Any] | None = ...,
         binary_accuracy_param: BinaryAccuracyParameter | Mapping[str, Any] | None = ...,
         eltwise_accuracy_param: EltwiseAccuracyParameter | Mapping[str, Any] | None = ...,
         red_softmax_loss_param: RedSoftmaxWithLossParameter | Mapping[str, Any] | None = ...,

@@ -113,7 +113,8 @@ def _likeness(found: list[str], known: list[str]) -> float:
         return 0.0
     one, other = "".join(found), "".join(known)
     shortened = len(one) > 2 and other.startswith(one)  # Conv, pool_param
-    return max(_share(one, other), NEAR + 0.1 * len(one) / len(other) if shortened else 0.0)
+    swapped = sorted(one) == sorted(other)
+    return max(_share(one, other), NEAR + 0.1 * len(one) / len(other) if shortened or swapped else 0.0)
 
 
 def _share(a: str, b: str) -> float:

@@ -74,6 +74,16 @@ def stderr_may_go() -> Iterator[None]:
         os.close(nowhere)
 
 
+@contextmanager
+def silent() -> Iterator[None]:
+    """Log nothing inside."""
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
+
+
 RESULTS = (  # of a run, as `--quiet` leaves them: displays, tests, snapshots, rates, the end
     "solver.cpp:239", "solver.cpp:258", "solver.cpp:327", "solver.cpp:347", "solver.cpp:401", "solver.cpp:414",
     "solver.cpp:464", "sgd_solver.cpp:112", "sgd_solver.cpp:284", "solver.cpp:311", "solver.cpp:332",

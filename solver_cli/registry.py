@@ -10,11 +10,18 @@ A function takes its bottoms and, as keyword-only arguments, the fields of its m
 (message, bottom shapes) and called with its bottoms. Both may ask, keyword-only, for `num_tops` or for another message of
 the layer by its field's name (`loss_param`).
 
-What the rest of the house needs to know of a type, beside its numbers, it says there too, by traits (see LayerType):
+What the net, the passes and the commands need to know of a type is said there too, by traits (see LayerType), such as
+`@layer("Power", apart=True)`: they name no type, so a new one is one place. What a module does beside `forward` it shows by
+having
 
-    @layer("Power", apart=True, half=lambda param, bottoms: param.power_param.power == 1)
-
-Nothing else names a layer type, so a new one is written in one place.
+    draws, draw, mask    whether it draws a mask in each pass, what makes one, and one made beforehand
+    generator            what it draws from, on its device
+    reset, state         what goes on from one batch to the next, and what ends that
+    repeating            true while a batch that has been counted runs once more
+    from_batch           whether it takes statistics, blobs that require no gradient, from the batch, which joins the records
+    use_stored           the same as its settings say, None if that is left to the phase
+    absorbs(following)   what does the work of the module behind as well, if anything does
+    mean                 of a loss: its `mode` (LossParameter) and the label that is `ignored`
 
 An installed package adds types through the entry point group `solver_cli.layers`, each entry naming a module that registers
 some. It is imported when a type is asked for that is not there, as Python is, which lies above the net (see `pycaffe`).
@@ -104,9 +111,9 @@ def layer(name: str, *, param: str | None = "", bottoms: Count = 1, tops: Count 
     return lambda build: _register(name, build, param, bottoms, tops, source=False, **traits)
 
 
-def source(name: str, *, tops: Count = 1, **traits: Any) -> Callable[[Any], Any]:
+def source(name: str, *, param: str | None = "", tops: Count = 1, **traits: Any) -> Callable[[Any], Any]:
     """Register a data source: a class built with (LayerParameter, training, numpy Generator); see `data.source.Source`."""
-    return lambda build: _register(name, build, _param_field(name), 0, tops, source=True, **traits)
+    return lambda build: _register(name, build, param, 0, tops, source=True, **traits)
 
 
 def _register(name: str, build: Any, param: str | None, bottoms: Count, tops: Count, **traits: Any) -> Any:

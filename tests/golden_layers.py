@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from solver_cli import Net
+from solver_cli.text import dialects
+from solver_cli.text.netspec import filter_layers, parse_net
 
 GOLDEN = Path(__file__).parent / "golden" / "layers"
 FORKS = GOLDEN.parent / "forks" / "layers"  # what the forks of Caffe compute: the cases of the kinds `forks/...`
@@ -51,6 +53,21 @@ def cases(kind: str) -> dict[str, Case]:
 
 def names(random: bool, kinds: list[str]) -> list[str]:
     return [f"{kind}/{name}" for kind in kinds for name, case in cases(kind).items() if ("random" in case) == random]
+
+
+@functools.cache
+def fork_texts(name: str) -> list[tuple[str, str]]:
+    """Recorded nets of forks with a layer of this type, by the name that the registry has for it: (phase, text)."""
+    word = name.partition("/")[0]
+    recorded = (case for kind in FORK_TYPES for case in cases(kind).values())
+    found = [(case["phase"], case["prototxt"]) for case in recorded if f'type: "{word}"' in case["prototxt"]]
+    return [(phase, text) for phase, text in found if name in registered(text)]
+
+
+def registered(text: str) -> list[str]:
+    """The names that the registry has for the types of a net's layers."""
+    spec = parse_net(text)
+    return [layer.kind or layer.param.type for layer in dialects.tell(spec, filter_layers(spec))]
 
 
 def named(name: str) -> Case:

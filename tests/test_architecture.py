@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 import solver_cli
+from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
+from solver_cli.registry import layer_types
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
 WINGS = ["commands", "pycaffe", "solver", "snapshots", "passes", "updates", "net", "layers", "data", "formats", "text"]
-GROUND = ["fillers", "registry", "errors", "log"]  # modules of the package itself, in the same order: imports go down
+GROUND = ["fillers", "registry", "errors", "log", "files"]  # modules of the package itself, in the same order
 LEVEL = {name: level for level, name in enumerate([*WINGS, *GROUND, *GENERATED])}
 FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")}
 HOUSE = [name for name in FILES if name != "__init__"]
@@ -89,6 +91,7 @@ def test_nothing_runs_distributed() -> None:
 def test_files_are_short() -> None:
     lengths = {name: len(path.read_text().splitlines()) for name, path in FILES.items() if name not in GENERATED}
     assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
+    assert lengths["solver/solver"] <= 250, "what has a memory is a part, what looks on a watcher: docs/architecture.md"
 
 
 def test_the_page_names_what_there_is() -> None:
@@ -99,3 +102,13 @@ def test_the_page_names_what_there_is() -> None:
     missing = {path for path in named if not any((base / path).exists() for base in (root, PACKAGE))}
     assert missing == set()
     assert all(f" {wing}/" in page for wing in WINGS)
+
+
+@pytest.mark.parametrize("name", [name for name in HOUSE if name.split("/")[0] in ("net", "passes", "commands")])
+def test_no_layer_type_is_named_above_the_layers(name: str) -> None:
+    """What one needs to know of a type is said where it is registered (Split and Input are the net's own)."""
+    types = layer_types()
+    texts = {node.value for node in ast.walk(ast.parse(FILES[name].read_text())) if isinstance(node, ast.Constant)}
+    assert not texts & (set(types) - {"Split", "Input"}), "give LayerType a trait for what is asked here"
+    families = {kind.build.__module__ for kind in types.values() if place(kind.build.__module__) == "layers"}
+    assert not {full for full in imported(name) if full.rpartition(".")[0] in families}, "a family's class or function"

@@ -34,6 +34,7 @@ ALLOWED = {
     ("pycaffe/standin.py", "import_module"),  # of `caffe` and of modules of this package
     ("pycaffe/draw.py", "import_module"),  # of pydot
     ("commands/tools/__init__.py", "import_module"),  # of its own commands, by the names of their files
+    ("pycaffe/elsewhere.py", "import_module"),  # of libraries that it names itself
 }
 
 

@@ -61,9 +61,10 @@ def messages(kind: LayerType) -> dict[str, Any]:
     return {name: fields[name].message_type for name in names}
 
 
-def settings(kind: LayerType, message: Any) -> list[FieldDescriptor]:
-    """The message's fields that mean something to the type: without those of forks that text/forks.py refuses or accepts."""
-    return [f for f in message.fields if means_something(kind.name, message.name, f.name)]
+def settings(kind: LayerType) -> dict[str, list[FieldDescriptor]]:
+    """{field of LayerParameter: the fields inside it that mean something to the type}; text/forks.py knows which do not."""
+    found = {name: [f for f in m.fields if means_something(kind.name, m.name, f.name)] for name, m in messages(kind).items()}
+    return {name: fields for name, fields in found.items() if fields}
 
 
 def table() -> Iterator[str]:
@@ -91,14 +92,14 @@ def page(name: str) -> Iterator[str]:
     yield ""
     for paragraph in (inspect.getdoc(kind.build) or "").split("\n\n"):
         yield from textwrap.wrap(plain(paragraph), WIDTH - 2, initial_indent="  ", subsequent_indent="  ")
-    for field, message in messages(kind).items():
+    for message, fields in settings(kind).items():
         yield ""
-        yield f"  {field} {{"
-        width = max((len(f.name) for f in settings(kind, message)), default=0)
-        for f in settings(kind, message):
+        yield f"  {message} {{"
+        width = max(len(f.name) for f in fields)
+        for f in fields:
             yield f"    {f.name.ljust(width)}  {field_type(f)}{default(f, '  [default {}]')}"
         yield "  }"
-    if not messages(kind):
+    if not settings(kind):
         yield ""
         yield "  no settings"
 
@@ -124,8 +125,8 @@ def markdown() -> Iterator[str]:
 
 def short(kind: LayerType) -> Iterator[str]:
     """`power_param: power=1 scale=1 shift=0`, a line for each message."""
-    for field, message in messages(kind).items():
-        yield f"{field}: " + " ".join(f.name + _mark(f) + default(f, "={}") for f in settings(kind, message))
+    for name, fields in settings(kind).items():
+        yield f"{name}: " + " ".join(f.name + _mark(f) + default(f, "={}") for f in fields)
 
 
 def field_type(field: FieldDescriptor) -> str:

@@ -51,9 +51,8 @@ def _at(spec: SolverSpec, field: str) -> Where:
 
 
 def _of_momentum(spec: SolverSpec) -> Iterator[Advice]:
-    for name in ("momentum", "momentum2") if spec.param.type == "Adam" else ("momentum",):
-        if (value := getattr(spec.param, name)) >= 1:
-            yield _at(spec, name), f"{name} {value:g} is 1 or more: nothing that was ever added fades"
+    if (value := spec.param.momentum) >= 1:
+        yield _at(spec, "momentum"), f"momentum {value:g} is 1 or more: nothing that was ever added fades"
 
 
 def _of_rate(spec: SolverSpec, batch: int) -> Iterator[Advice]:

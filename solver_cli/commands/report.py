@@ -217,6 +217,13 @@ def _rates(param: SolverParameter) -> Iterator[str]:
     last = param.max_iter - 1
     if last < 0:
         return
+    if param.lr_policy == "plateau":
+        windows = ", ".join(map(str, param.plateau_winsize)) or "no"
+        yield (
+            f"\nLearning rate (plateau): {param.base_lr:g} at iteration 0, times {param.gamma:g} when the loss has set no "
+            f"new minimum for {windows} iterations"
+        )
+        return
     values = rates(param, [last * i // (WIDTH - 1) for i in range(WIDTH)])
     if min(values) == max(values):
         yield f"\nLearning rate ({param.lr_policy}): {values[0]:g} throughout"

@@ -77,6 +77,11 @@ def leave(code: int) -> NoReturn:
     """End the process, also where a reader is stuck for ever: Python would wait for some of its threads."""
     prefetch = sys.modules.get("solver_cli.data.prefetch")
     if prefetch and prefetch.stuck():
+        from multiprocessing import active_children
+
+        from solver_cli.solver.workers import kill
+
+        kill(active_children())
         sys.stderr.flush()
         os._exit(code)
     sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 
 import torch
 
@@ -11,12 +12,13 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.commands.progress import progress
 from solver_cli.errors import ConfigError, DeviceError
+from solver_cli.formats.solverstate import check_there
 from solver_cli.net.layout import keep_memory
 from solver_cli.snapshots.archive import newest_whole
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
 from solver_cli.solver.solver import Solver
-from solver_cli.solver.solverspec import SolverSpec, read_solver
+from solver_cli.solver.solverspec import SolverSpec, fill_in_prefix, read_solver
 from solver_cli.text import prototxt
 
 AUTO = "auto"
@@ -28,13 +30,17 @@ def train(path: str, run: RunOptions) -> int:
     --snapshot auto goes on from the newest whole snapshot of the file's snapshot_prefix; where there is none it starts, from
     --weights if they are given.
     """
-    spec = effective(path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings)
+    spec = effective(
+        path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
+    )
     snapshot = run.snapshot
     if snapshot == AUTO:
-        snapshot = newest_whole(spec.param.snapshot_prefix)
+        with spec.placing():
+            snapshot = newest_whole(spec.param.snapshot_prefix)
         found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
         log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
     if snapshot:
+        check_there(snapshot)
         spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, run.gpu, run.cpu)
     kept = keep_memory() if device.type == "cpu" else nullcontext()
@@ -58,18 +64,20 @@ def effective(
     level: int = 0,
     stages: Sequence[str] = ("",),
     settings: Sequence[tuple[str, str]] = (),
+    dialect: str | None = None,
 ) -> SolverSpec:
     """The solver file `path` with what the options change in it; `weights` of "" takes the file's own away. Raises Error."""
     spec = read_solver(path)
     for name, value in settings:
         prototxt.set_field(spec.param, name, value)
+    fill_in_prefix(spec.param, path)
     spec.param.train_state.level = level
     spec.param.train_state.stage.extend(stages)
     if weights is not None:
         spec.param.ClearField("weights")
     if weights:
         spec.param.weights.append(weights)
-    return spec
+    return replace(spec, dialect=dialect)
 
 
 def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
@@ -81,6 +89,8 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
         log.info("caffe.cpp:197", "Use CPU.")
         return torch.device("cpu")
     index = _gpu_index(gpu) if gpu is not None else spec.param.device_id
+    if index < 0:
+        spec.fail(f"device_id must be 0 or more, not {index}", "device_id")
     if index >= torch.cuda.device_count():
         found = f"there is no GPU {index}: this machine has {torch.cuda.device_count()}"
         if gpu is None:

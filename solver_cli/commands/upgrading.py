@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from google.protobuf.message import DecodeError
 
-from solver_cli import log
+from solver_cli import files, log
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats.atomic import atomic_write
@@ -40,8 +38,8 @@ def upgrade_file(source: str, target: str) -> bool:
         log.error(f"{tool}:43", f"File already in latest proto format: {source}")
     if not ok:
         log.error(f"{tool}:39", "Encountered error(s) while upgrading prototxt; see details above.")
-    with atomic_write(target) as out:
-        out.write(prototxt.to_text(message).encode() if text else message.SerializeToString())
+    with atomic_write(target) as out:  # partial: a fork's message under BVLC's number may lack what BVLC's requires
+        out.write(prototxt.to_text(message).encode() if text else message.SerializePartialToString())
     log.info(f"{tool}:49", f"Wrote upgraded {kind} {form} proto to {target}")
     return ok
 
@@ -50,7 +48,7 @@ def _read(source: str) -> tuple[NetParameter | SolverParameter, prototxt.Place, 
     """The file's message, the places of its fields, and whether it is text. What fits neither a net nor a solver is told
     by the parser that got further."""
     try:
-        raw = Path(source).read_bytes()
+        raw = files.read(source)
     except OSError as error:
         raise ConfigError(f"cannot read it: {error.strerror}", Where(source)) from None
     if b"\0" in raw or source.endswith((".caffemodel", ".binaryproto")):

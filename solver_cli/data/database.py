@@ -9,29 +9,33 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
-import lmdb
 import numpy as np
 import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from solver_cli import files
 from solver_cli.caffe_pb2 import DataParameter, LayerParameter
 from solver_cli.data.datum import Datums, Value
+from solver_cli.data.lmdb_file import Damaged, LmdbFile
 from solver_cli.data.pool import Pool
-from solver_cli.data.source import check_batch_size, check_fields, check_source, say, state_field
+from solver_cli.data.source import check_batch_size, check_fields, check_source, draw_seed, say, shuffled, state_field
 from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
+from solver_cli.text.remedies import how_made
 
 FIELD = "data_param"
-FIELDS = ("source", "batch_size", "backend", "prefetch")
+FIELDS = ("source", "batch_size", "backend", "prefetch", "shuffle")
 IDLE = (
     *("rand_skip", "scale", "mean_file", "crop_size", "mirror", "force_encoded_color"),  # of older Caffe; 1.0 ignores them
-    *("threads", "parser_threads", "cache"),  # NVCaffe's, for speed only
+    *("threads", "parser_threads", "cache", "precache"),  # NVCaffe's, for speed only
+    *("disk_reader_threads", "verbose"),  # FlowNet2's
 )
 
 Record = tuple[bytes, Value]
@@ -42,11 +46,14 @@ class Database(Protocol):
     """A folder of records in the order of their keys, open to any number of readers at once."""
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        """(key, value) of every record from the key `start` on; values last as long as the database. Raises DataError."""
+        """(key, value) of every record from the key `start` on. Raises DataError."""
         ...
 
-    def check(self) -> None:
-        """Raise DataError if the records have gone since; called before every batch."""
+    def check(self) -> bool:
+        """Raise DataError if the records have gone; called before each batch is read and, as it may be spoilt, after.
+
+        Whether somebody has written to it: then values that were handed out before that was so may have changed.
+        """
         ...
 
     def count(self) -> int:
@@ -55,50 +62,46 @@ class Database(Protocol):
 
 
 class Lmdb:
-    """An LMDB, opened read-only and without locks, so that it may lie on a read-only disk."""
+    """An LMDB, read without locks, so that it may lie on a read-only disk (see `lmdb_file`)."""
 
     def __init__(self, path: Path) -> None:
-        if not (path / "data.mdb").is_file():
+        if not (path / "data.mdb").exists():
             hint = " (a LevelDB, it seems: then leave backend: LMDB out)" if (path / "CURRENT").is_file() else ""
             raise DataError(f"{path}: not an LMDB, it has no data.mdb{hint}", field=f"{FIELD}.source")
         self._path = path
-        try:
-            self._env = lmdb.open(str(path), readonly=True, lock=False, max_spare_txns=4)
-            self._file = (path / "data.mdb").open("rb")
-            weakref.finalize(self, self._file.close)
-            # Beyond its file's end the map ends the process: what the last page needs is what has to be there.
-            self._size = (self._env.info()["last_pgno"] + 1) * self._env.stat()["psize"]
-            self.check()
-            empty = not self._env.stat()["entries"]
-        except (lmdb.Error, OSError) as error:
-            raise DataError(f"{path}: cannot be opened as an LMDB: {error}", field=f"{FIELD}.source") from None
-        if empty:
+        with self._errors():
+            self._file = LmdbFile(path / "data.mdb")
+        if not self.count():
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
-    def check(self) -> None:
-        size = os.fstat(self._file.fileno()).st_size
-        if size < self._size:
-            raise DataError(f"{self._path}: cut short: data.mdb has {size} bytes of {self._size}", field=f"{FIELD}.source")
+    def check(self) -> bool:
+        with self._errors():
+            return self._file.check()
 
     def count(self) -> int:
-        return int(self._env.stat()["entries"])
+        with self._errors():
+            return self._file.snapshot().entries
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        self.check()
+        with self._errors():
+            yield from self._file.records(start)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What the file has is told as a DataError."""
         try:
-            with self._env.begin(buffers=True) as transaction, transaction.cursor() as cursor:
-                if cursor.set_range(start) if start else cursor.first():
-                    for key, value in cursor:  # the values are parts of the map of the file
-                        yield bytes(key), value
-        except lmdb.Error as error:
-            raise DataError(f"{self._path}: the LMDB is damaged: {error}", field=f"{FIELD}.source") from None
+            yield
+        except (Damaged, OSError) as error:
+            words = f"data.mdb: {error.strerror}" if isinstance(error, OSError) else error
+            raise DataError(f"{self._path}: {words}", field=f"{FIELD}.source") from None
 
 
 class LevelDb:
     """A LevelDB, opened through a folder of links beside copies of its small files.
 
     Opening one writes to it and locks it, even for reading; this way the original stays as it is, may be read-only, and may
-    be open elsewhere.
+    be open elsewhere. The checksums in it are looked at in the first round, and damage is an error: LevelDB itself would go
+    on without the records.
     """
 
     def __init__(self, path: Path) -> None:
@@ -113,14 +116,16 @@ class LevelDb:
             raise DataError(f"{path}: not a LevelDB, it has no CURRENT{hint}", field=f"{FIELD}.source")
         folder = tempfile.mkdtemp(prefix="solver-train-leveldb-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-        self._path, self._error = path, plyvel.Error
+        self._path, self._error, self._sound = path, plyvel.Error, False
         try:
             mirror(path, Path(folder))
-            self._db = plyvel.DB(folder, create_if_missing=False)
+            self._db = plyvel.DB(folder, create_if_missing=False, paranoid_checks=True)
             with self._db.iterator(reverse=True, include_value=False) as keys:
                 self._last = next(keys, None)
         except (plyvel.Error, OSError) as error:
-            raise DataError(f"{path}: cannot be opened as a LevelDB: {error}", field=f"{FIELD}.source") from None
+            raise DataError(
+                f"{path}: cannot be opened as a LevelDB: {told(error, folder, path)}", field=f"{FIELD}.source"
+            ) from None
         if self._last is None:
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
         self._tables = {file: file.stat().st_size for file in path.iterdir() if file.suffix in TABLES}
@@ -137,19 +142,20 @@ class LevelDb:
     def records(self, start: bytes = b"") -> Iterator[Record]:
         key: bytes | None = None
         try:
-            with self._db.iterator(start=start or None) as records:
+            with self._db.iterator(start=start or None, verify_checksums=not self._sound) as records:
                 for key, value in records:
                     yield key, value
                 if key is not None and key != self._last:  # how the iterator ends where it cannot go on
                     raise RuntimeError(f"after record {key!r}, though there are more")
+                self._sound = self._sound or not start
         except (self._error, RuntimeError) as error:
-            found = str(error).replace(self._db.name, str(self._path))
+            found = told(error, self._db.name, self._path)
             raise DataError(f"{self._path}: the LevelDB is damaged or gone: {found}", field=f"{FIELD}.source") from None
 
-    def check(self) -> None:
+    def check(self) -> bool:
         """Once a second: are the tables as long as they were? A map of one that is shorter ends the process."""
         if time.monotonic() < self._checked + 1:
-            return
+            return False
         for file, size in self._tables.items():
             try:
                 found = file.stat().st_size
@@ -158,18 +164,29 @@ class LevelDb:
             if found != size:
                 raise DataError(f"{file}: has {found} bytes of {size}", field=f"{FIELD}.source")
         self._checked = time.monotonic()
+        return False
+
+
+def told(error: Exception, folder: str, path: Path) -> str:
+    """The words of an error of LevelDB or of its files, with the folder that the user knows in the place of `folder`."""
+    if isinstance(error, OSError) and error.filename:
+        return f"{Path(error.filename).name}: {error.strerror}"
+    words = error.args[0] if error.args else ""
+    return (words.decode(errors="replace") if isinstance(words, bytes) else str(error)).replace(folder, str(path))
 
 
 def mirror(path: Path, folder: Path) -> None:
     """Link the tables of the LevelDB in `path` from `folder`, and copy its logs and lists, which opening changes."""
     for file in path.iterdir():
+        if file.suffix in (*TABLES, ".log") or file.name.startswith(("CURRENT", "MANIFEST")):
+            files.check(file)
         if file.suffix in TABLES:
             (folder / file.name).symlink_to(file.resolve())
         elif file.name == "CURRENT" or file.name.startswith("MANIFEST") or file.suffix == ".log":
             shutil.copyfile(file, folder / file.name)
 
 
-# LMDB forbids two environments on one path in a process, and train and test nets may read the same one.
+# Train and test nets may read the same database.
 _open: weakref.WeakValueDictionary[tuple[int, str, int], Database] = weakref.WeakValueDictionary()
 
 
@@ -177,7 +194,8 @@ def open_database(backend: int, source: str) -> Database:
     """The database in the folder `source`; the one that is open already, if it is. Raises ConfigError, DataError."""
     path = Path(source)
     if not os.path.isdir(path):  # noqa: PTH112 - no error for names that no system takes
-        found = "is a file, not the folder of a database" if os.path.exists(path) else "no such database"  # noqa: PTH110
+        there = os.path.exists(path)  # noqa: PTH110
+        found = "is a file, not the folder of a database" if there else f"no such database{how_made(path)}"
         raise DataError(f"{path}: {found}", field=f"{FIELD}.source")
     key = (backend, str(path.resolve()), path.stat().st_ino)
     database = _open.get(key)
@@ -190,82 +208,148 @@ def open_database(backend: int, source: str) -> Database:
     return database
 
 
+class Records:
+    """The records of the database that data_param names; with `shuffle` each round has an order of its own.
+
+    `number`: of the record to come, counted through all rounds. Raises ConfigError, DataError.
+    """
+
+    def __init__(self, param: DataParameter, generator: Generator) -> None:
+        check_fields(param, FIELD, FIELDS, IDLE)
+        if not param.prefetch:
+            raise ConfigError("prefetch must be 1 or more, not 0", field=f"{FIELD}.prefetch")
+        self.batch_size = check_batch_size(param, FIELD)
+        self._path = check_source(param, FIELD)
+        self._database = open_database(param.backend, self._path)
+        self._written = self._database.check()
+        self._seed = draw_seed(generator) if param.shuffle else None
+        self._keys = [key for key, _ in self._database.records()] if param.shuffle else []
+        self.number = 0
+        self._record: Record = (b"", b"")
+        self._seek(b"", 0)
+
+    @property
+    def count(self) -> int:
+        return self._database.count()
+
+    @property
+    def next(self) -> Record:
+        """The record to come."""
+        return self._record
+
+    def name(self, record: Record) -> str:
+        """What errors call a record."""
+        return f"record '{record[0].decode(errors='backslashreplace')}' of {self._path}"
+
+    def take(self) -> list[Record]:
+        """The records of a batch; then stand before the one that follows them."""
+        if self._has_changed():
+            self._seek(self._record[0], self.number)
+        count = self.batch_size
+        number = self.number
+        records = [self._record, *islice(self._records, count)]
+        while len(records) <= count:
+            say("Restarting data prefetching from start.", "data_layer.cpp:73")
+            self._seek(b"", number + len(records))
+            records += [self._record, *islice(self._records, count - len(records))]
+        self._record = records.pop()
+        self.number = number + count
+        return records
+
+    def spoilt(self, records: list[Record]) -> bool:
+        """Whether somebody has written over `records`, just taken, while they were read: then stand before them again."""
+        if not self._has_changed():
+            return False
+        self._seek(records[0][0], self.number - len(records))
+        return True
+
+    def _has_changed(self) -> bool:
+        """Whether values that were read may no longer be what they were, which happens once."""
+        before, self._written = self._written, self._database.check()
+        return self._written != before
+
+    def _seek(self, key: bytes, number: int) -> None:
+        """Stand before the record with a number, which has this key (b"": whichever begins the round)."""
+        self._records = self._database.records(key) if self._seed is None else self._shuffled(number)
+        record = next(self._records, None)
+        if record is None or key not in (b"", record[0]):
+            raise DataError(f"{self._path}: cannot go on at record {key!r}: the database has none (is it another one?)")
+        self._record = record
+        self.number = number
+
+    def _shuffled(self, number: int) -> Iterator[Record]:
+        """The records from a number on that its round still has."""
+        assert self._seed is not None
+        epoch, index = divmod(number, len(self._keys))
+        for i in shuffled(len(self._keys), self._seed, epoch)[index:].tolist():
+            record = next(self._database.records(self._keys[i]), None)
+            if record is None or record[0] != self._keys[i]:
+                gone = f"the database has no record {self._keys[i]!r} any more"
+                raise DataError(f"{self._path}: {gone}", field=f"{FIELD}.source")
+            yield record
+
+    def state_dict(self) -> dict[str, Any]:
+        seed = {} if self._seed is None else {"shuffle_seed": self._seed}
+        return {"key": self._record[0], "number": self.number, **seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        if self._seed is not None:
+            self._seed = state_field(state, "shuffle_seed")
+        self._seek(state_field(state, "key", bytes), state_field(state, "number"))
+
+    def close(self) -> None:
+        self._records = iter(())
+
+
 @source("Data", tops=(1, 2), transforms=True)
 class Data:
-    """Records of an LMDB or LevelDB, in the order of their keys, round and round.
+    """Records of an LMDB or LevelDB, in the order of their keys or (NVCaffe's `shuffle`) a random one, round and round.
 
     Tops: pictures [N, channels, height, width]; labels [N] if there is a second top. With batch_size 1 the pictures may
     differ in size.
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
-        param = layer.data_param
-        check_fields(param, FIELD, FIELDS, IDLE)
-        if not param.prefetch:
-            raise ConfigError("prefetch must be 1 or more, not 0", field=f"{FIELD}.prefetch")
-        self._batch_size = check_batch_size(param, FIELD)
         self._labels = len(layer.top) > 1
-        self._path = check_source(param, FIELD)
-        self._database = open_database(param.backend, self._path)
+        self._records = Records(layer.data_param, generator)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
         floats = self.transform.resize is not None
         self._datums = Datums(self.transform.force, f"{FIELD}.source", floats)
-        self._number = 0  # of the record to come, counted through all rounds
-        self._seek(b"")
-        key, value = self._record
-        datum = self._datums.parse(value, self._name(key))
-        shape = self.transform.shape(self._name(key), self._datums.picture(datum, self._name(key)).shape)
-        self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)][: 1 + self._labels]
+        record = self._records.next
+        name = self._records.name(record)
+        datum = self._datums.parse(record[1], name)
+        shape = self.transform.shape(name, self._datums.picture(datum, name).shape)
+        batch = self._records.batch_size
+        self.shapes: list[tuple[int, ...]] = [(batch, *shape), (batch,)][: 1 + self._labels]
         say(f"output data size: {','.join(map(str, self.shapes[0]))}", "data_layer.cpp:45")
         if not datum.encoded:
             self.transform.warn_raw()
 
     @property
     def records(self) -> int:
-        return self._database.count()
+        return self._records.count
 
     def next_batch(self) -> tuple[Tensor, ...]:
-        first = self._number
-        self._database.check()
-        records = self._take(self._batch_size)
+        first = self._records.number
+        records = self._records.take()
 
         def name(i: int) -> str:
-            return self._name(records[i][0])
+            return self._records.name(records[i])
 
         pictures, labels = self._datums.read([value for _, value in records], name)
         data = self.transform(pictures, first, name, self._pool)
+        if self._records.spoilt(records):
+            return self.next_batch()
         return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
 
-    def _name(self, key: bytes) -> str:
-        return f"record '{key.decode(errors='backslashreplace')}' of {self._path}"
-
-    def _seek(self, key: bytes) -> None:
-        self._records = self._database.records(key)
-        record = next(self._records, None)
-        if record is None or key not in (b"", record[0]):
-            raise DataError(f"{self._path}: cannot go on at record {key!r}: the database has none (is it another one?)")
-        self._record: Record = record
-
-    def _take(self, count: int) -> list[Record]:
-        """The `count` records to come, after the last one the first; then stand before the one that follows them."""
-        records = [self._record, *islice(self._records, count)]
-        while len(records) <= count:
-            say("Restarting data prefetching from start.", "data_layer.cpp:73")
-            self._seek(b"")
-            records += [self._record, *islice(self._records, count - len(records))]
-        self._record = records.pop()
-        self._number += count
-        return records
-
     def state_dict(self) -> dict[str, Any]:
-        return {"key": self._record[0], "number": self._number, "seed": self.transform.seed}
+        return {**self._records.state_dict(), "seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._seek(state_field(state, "key", bytes))
-        self._number = state_field(state, "number")
+        self._records.load_state_dict(state)
         self.transform.seed = state_field(state, "seed")
 
     def close(self) -> None:
         self._pool.close()
-        self._records = iter(())
+        self._records.close()

@@ -7,11 +7,11 @@ bytes come out equal to Caffe's pixel for pixel; Pillow's resize smooths and its
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from solver_cli import files
 from solver_cli.data.crops import Picture
 from solver_cli.errors import ConfigError, DataError
 
@@ -52,6 +52,6 @@ def planes(picture: Picture) -> Picture:
 def read_file(path: str, field: str) -> bytes:
     """The bytes of a file; DataError that names it."""
     try:
-        return Path(path).read_bytes()
+        return files.read(path)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}", field=field) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from math import prod
 from typing import Any
 
 import h5py
@@ -12,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from solver_cli import files
 from solver_cli.caffe_pb2 import HDF5OutputParameter, LayerParameter
 from solver_cli.data.source import by, check_batch_size, check_fields, check_source, draw_seed, say, shuffled, state_field
 from solver_cli.errors import ConfigError, DataError
@@ -19,6 +20,7 @@ from solver_cli.formats.hdf5 import check_size
 from solver_cli.formats.wire import Malformed
 from solver_cli.registry import layer as register_layer
 from solver_cli.registry import source
+from solver_cli.text.remedies import how_made
 
 FIELD = "hdf5_data_param"
 FILES, ROWS = 0, 1  # what an order is drawn for
@@ -68,13 +70,14 @@ class HDF5Data:
             count = min(self._batch_size - filled, len(self._arrays[0]) - self._row)
             rows = slice(self._row, self._row + count)
             for name, top, array in zip(self._tops, tops, self._arrays, strict=True):
-                if array.shape[1:] != top.shape[1:]:
+                if prod(array.shape[1:]) != prod(top.shape[1:]):  # the axes may be others: Caffe copies by the count
                     was, found = by(top.shape[1:]), by(array.shape[1:])
                     raise DataError(
                         f"{self._loaded}: dataset '{name}' has rows of {found}, in the first file of {was}",
                         field=f"{FIELD}.source",
                     )
-                top[filled : filled + count] = torch.from_numpy(array[self._order[rows] if self._shuffle else rows])
+                taken = array[self._order[rows] if self._shuffle else rows]
+                top[filled : filled + count] = torch.from_numpy(taken).view(count, *top.shape[1:])
             filled += count
             self._advance(count)
         return tops
@@ -110,29 +113,43 @@ class HDF5Data:
 
 
 def read_list(path: str) -> list[str]:
-    """The HDF5 files named in a list file, separated by white space. Raises DataError."""
+    """The HDF5 files named in a list file, separated by white space; all of them are there. Raises DataError."""
     say(f"Loading list of HDF5 filenames from: {path}", "hdf5_data_layer.cpp:81")
     try:
-        files = Path(path).read_text(errors="surrogateescape").split()
+        text = files.read(path).decode("utf-8", "surrogateescape")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: {error.strerror}{how_made(path)}", field=f"{FIELD}.source") from None
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}", field=f"{FIELD}.source") from None
-    say(f"Number of HDF5 files: {len(files)}", "hdf5_data_layer.cpp:95")
-    if not files:
-        raise DataError(f"{path}: the list names no HDF5 file", field=f"{FIELD}.source")
-    if "\0" in path or files[0].startswith("\udc89HDF"):
+    if text.startswith("\udc89HDF"):
         raise DataError(
             f"{path}: is an HDF5 file; source must be a text file that lists HDF5 files", field=f"{FIELD}.source"
         )
-    return files
+    named = [(number, name) for number, line in enumerate(text.split("\n"), 1) for name in line.split()]
+    say(f"Number of HDF5 files: {len(named)}", "hdf5_data_layer.cpp:95")
+    if not named:
+        raise DataError(f"{path}: the list names no HDF5 file", field=f"{FIELD}.source")
+    for number, name in named:
+        check_file(name, f"{path}:{number}: {name}")
+    return [name for _, name in named]
+
+
+def check_file(path: str, place: str) -> None:
+    """Raise DataError, which begins with `place`, unless there is a file at `path`."""
+    try:
+        files.check(path)
+    except FileNotFoundError:
+        raise DataError(f"{place}: no such file", field=f"{FIELD}.source") from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        raise DataError(f"{place}: {getattr(error, 'strerror', None) or error}", field=f"{FIELD}.source") from None
 
 
 def read_file(path: str, names: list[str]) -> list[NDArray[np.float32]]:
     """The datasets `names` of an HDF5 file as float32, all of the same number of rows. Raises DataError."""
+    check_file(path, path)
     try:
         with h5py.File(path, "r") as file:
             arrays = [read_dataset(file, name, f"top[{i}]") for i, name in enumerate(names)]
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file", field=f"{FIELD}.source") from None
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         first = str(error).strip("'\"").partition("\n")[0]
         raise DataError(f"{path}: not an HDF5 file that can be read ({first})", field=f"{FIELD}.source") from None
@@ -146,6 +163,7 @@ def read_file(path: str, names: list[str]) -> list[NDArray[np.float32]]:
 
 def count_rows(path: str, name: str) -> int:
     """The rows of the dataset `name` of an HDF5 file, without reading them. Raises DataError."""
+    check_file(path, path)
     try:
         with h5py.File(path, "r") as file:
             return len(file[name])

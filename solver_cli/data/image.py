@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -10,28 +11,22 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
+from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.data.crops import Encoded, Picture
 from solver_cli.data.decode import decode, opencv, planes, read_file
+from solver_cli.data.lines import Lines
 from solver_cli.data.pool import Pool
-from solver_cli.data.source import (
-    check_batch_size,
-    check_fields,
-    check_source,
-    draw_seed,
-    log,
-    random_words,
-    say,
-    shuffled,
-    state_field,
-)
+from solver_cli.data.source import check_batch_size, check_fields, check_source, log, say, state_field
 from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
 FIELD = "image_data_param"
 FIELDS = ("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder")
-IDLE = ("scale", "mean_file", "crop_size", "mirror")
+IDLE = (
+    *("scale", "mean_file", "crop_size", "mirror"),  # of older Caffe
+    *("threads", "cache", "precache"),  # NVCaffe's, for speed only
+)
 
 
 @source("ImageData", tops=2, transforms=True)
@@ -50,38 +45,12 @@ class ImageData:
         self._param = param
         self._batch_size = check_batch_size(param, FIELD)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
-        self._lines = read_list(check_source(param, FIELD))
-        self._seed = draw_seed(generator)
-        if param.shuffle:
-            say("Shuffling data", "image_data_layer.cpp:53")
-        say(f"A total of {len(self._lines)} images.", "image_data_layer.cpp:63")
-        self._record = self._skip(param)
-        self._order = (-1, range(len(self._lines)))
+        self._lines = Lines(read_list(check_source(param, FIELD), param.root_folder), param, FIELD, generator)
         self._pool = Pool()
-        name, _ = self._line(self._record)
+        name, _ = self._lines.row(self._lines.record)
         shape = self.transform.shape(f"picture '{name}'", self._read(name).shape)
         self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)]
         say(f"output data size: {','.join(map(str, self.shapes[0]))}", "image_data_layer.cpp:90")
-
-    def _skip(self, param: ImageDataParameter) -> int:
-        """How many lines to leave out at the start: a number below rand_skip."""
-        if not param.rand_skip:
-            return 0
-        skip = int(random_words(self._seed, 0, 1, 1)[0, 0] % np.uint64(param.rand_skip))
-        say(f"Skipping first {skip} data points.", "image_data_layer.cpp:70")
-        if skip >= len(self._lines):
-            raise ConfigError(
-                f"rand_skip {param.rand_skip} skipped {skip} pictures, but the list has {len(self._lines)}",
-                field=f"{FIELD}.rand_skip",
-            )
-        return skip
-
-    def _line(self, record: int) -> tuple[str, int]:
-        """The record with the running number `record`: file name and label."""
-        epoch, index = divmod(record, len(self._lines))
-        if self._param.shuffle and self._order[0] != epoch:
-            self._order = (epoch, shuffled(len(self._lines), self._seed, epoch).tolist())
-        return self._lines[self._order[1][index]]
 
     def _read(self, name: str) -> Picture:
         """The picture in a file, resized if wanted."""
@@ -97,38 +66,52 @@ class ImageData:
         return len(self._lines)
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
-        lines = [self._line(self._record + i) for i in range(self._batch_size)]
+        first, lines = self._lines.record, self._lines.take(self._batch_size)
         pictures = Encoded(lambda i: self._read(lines[i][0]), len(lines))
-        data = self.transform(pictures, self._record, lambda i: f"picture '{lines[i][0]}'", self._pool)
-        self._record += self._batch_size
+        data = self.transform(pictures, first, lambda i: f"picture '{lines[i][0]}'", self._pool)
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"record": self._record, "seed": self._seed, "transform_seed": self.transform.seed}
+        return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._record = state_field(state, "record")
-        self._seed = state_field(state, "seed")
+        self._lines.load_state_dict(state)
         self.transform.seed = state_field(state, "transform_seed")
-        self._order = (-1, range(len(self._lines)))
 
     def close(self) -> None:
         self._pool.close()
 
 
-def read_list(path: str) -> list[tuple[str, int]]:
+def read_list(path: str, root_folder: str = "") -> list[tuple[str, int]]:
     """(file name, label) of each line of a list file: the label follows the last blank. Raises DataError."""
     say(f"Opening file {path}", "image_data_layer.cpp:38")
     text = read_file(path, f"{FIELD}.source").decode("utf-8", "surrogateescape")
-    rows = []
-    for line in text.removesuffix("\n").split("\n") if text else []:
+    rows: list[tuple[str, int]] = []
+    odd: list[int] = []  # lines whose label is no whole number
+    for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], 1):
         name, _, label = line.rpartition(" ") if " " in line else (line, "", line)
-        number = re.match(r"\s*([+-]?\d+)", label)
-        if number and len(number[1]) > 11:
-            raise DataError(f"{path}: the label {number[1]} of '{name}' is out of range", field=f"{FIELD}.source")
-        rows.append((name, int(number[1]) if number else 0))
+        digits = re.match(r"\s*([+-]?\d+)", label)
+        if wrong := _wrong(name, digits[1] if digits else "", root_folder):
+            raise DataError(f"{path}:{number}: {wrong}", field=f"{FIELD}.source")
+        if " " not in line or not re.fullmatch(r"\s*[+-]?\d+\s*", label):
+            odd.append(number)
+        rows.append((name, int(digits[1]) if digits else 0))
     if not rows:
         raise DataError(f"{path}: the list is empty: each line names a file and its label", field=f"{FIELD}.source")
-    if odd := sum(not name for name, _ in rows):
-        log.warning("%s: %d lines name no file", path, odd)
+    if odd:
+        count = f"{len(odd)} lines have no whole number" if len(odd) > 1 else "this line has no whole number"
+        log.warning(
+            "%s:%d: %s behind the last blank: the digits that it begins with are its label, or 0", path, odd[0], count
+        )
     return rows
+
+
+def _wrong(name: str, digits: str, root_folder: str) -> str:
+    """What a line of a list cannot be used for, in words, or nothing."""
+    if not name.strip():
+        return "this line names no file: each line names a file and its label (take empty lines out)"
+    if len(digits) > 11:
+        return f"the label {digits} of '{name}' is out of range"
+    if re.search(r"\t\s*[+-]?\d+\s*$", name) and not os.path.lexists(root_folder + name):
+        return f"'{name}': between a file and its label stands a blank, not a tab"
+    return ""

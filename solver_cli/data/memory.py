@@ -74,6 +74,8 @@ class MemoryData:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on at the row of `state`, in the arrays that are set now."""
         self._row = state_field(state, "row")
+        if self._data is not None and self._row >= len(self._data):
+            raise DataError(f"cannot go on at row {self._row}: the arrays have {len(self._data)}", field=FIELD)
 
     def close(self) -> None:
         self._data = None

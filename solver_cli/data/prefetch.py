@@ -22,6 +22,8 @@ Item = tuple[Batch, State, torch.cuda.Event | None]
 
 PATIENCE = 3.0  # seconds without a batch before anybody asks whether it is still wanted; also for a thread to end
 
+DEEPEST = 1000  # batches that may be read ahead: each takes memory
+
 
 class Interrupted(Exception):
     """Nobody waits any longer for a batch that does not come."""
@@ -47,8 +49,8 @@ class Prefetcher:
         device: torch.device | None = None,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        if depth < 1:
-            raise ConfigError(f"prefetch must be 1 or more, not {depth}", field="data_param.prefetch")
+        if not 1 <= depth <= DEEPEST:
+            raise ConfigError(f"prefetch must be from 1 to {DEEPEST} batches, not {depth}", field="data_param.prefetch")
         self.shapes = source.shapes
         self._source = source
         self._depth = depth

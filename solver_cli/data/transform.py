@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -24,7 +24,7 @@ FIELDS = (
     *("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray"),
     *(*resize.FIELDS, "random_seed"),  # NVCaffe's
 )
-IDLE = ("use_gpu_transform", "forward_packing")
+IDLE = ("use_gpu_transform", "forward_packing", "display")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
 CACHED = 1 << 18  # numbers that are worked on at once: their floats stay in a processor's cache
 
@@ -220,6 +220,18 @@ class Transform:
         if self.resize:
             places[:, :2] = (height - shape[2]) // 2, (width - shape[3]) // 2
         return np.where(rows[:, 2:] > 0, [0, width - shape[3], 0] + places * [1, -1, 1], places)
+
+
+def only(param: TransformationParameter, fields: Iterable[str]) -> TransformationParameter:
+    """transform_param with these of its fields alone."""
+    found = TransformationParameter()
+    for name in fields:
+        value = getattr(param, name)
+        if hasattr(value, "extend"):
+            getattr(found, name).extend(value)
+        elif param.HasField(name):  # type: ignore[arg-type]
+            setattr(found, name, value)
+    return found
 
 
 def read_mean(param: TransformationParameter) -> NDArray[np.float32] | None:

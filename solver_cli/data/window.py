@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
+from itertools import islice
+from operator import length_hint
 from typing import Any
 
 import numpy as np
@@ -262,37 +265,46 @@ def _float(word: str) -> np.float32:
         return np.float32(float(word))
 
 
+def _line(text: str, word: int) -> int:
+    """The line on which the word with a number, counted from 1, stands."""
+    match = next(islice(re.finditer(r"\S+", text), word - 1, None))
+    return text.count("\n", 0, match.start()) + 1
+
+
 def read_windows(path: str, root_folder: str) -> tuple[list[str], list[Window]]:
     """The pictures and windows of a window file. Raises DataError.
 
     For each picture: `# number`, path, channels, height, width, count of windows, then `label overlap x1 y1 x2 y2` each.
     """
-    words = read_file(path, f"{FIELD}.source").decode("utf-8", "surrogateescape").split()
+    text = read_file(path, f"{FIELD}.source").decode("utf-8", "surrogateescape")
+    words = text.split()
     if not words:
         raise DataError(f"{path}: the window file is empty", field=f"{FIELD}.source")
     rest = iter(words)
     images: list[str] = []
     windows: list[Window] = []
+
+    def place() -> str:
+        return f"{path}:{_line(text, len(words) - length_hint(rest))}"
+
     try:
         for mark in rest:
             if mark != "#":
-                raise DataError(
-                    f"{path}: found '{mark}' where '# number' of picture {len(images)} should begin", field=f"{FIELD}.source"
-                )
+                found = f"found '{mark}' where '# number' of picture {len(images)} should begin"
+                raise DataError(f"{place()}: {found}", field=f"{FIELD}.source")
             image = _whole(next(rest))
             images.append(root_folder + next(rest))
             channels, _, _ = (_whole(next(rest)) for _ in range(3))
             if channels != 3:
-                raise DataError(
-                    f"{path}: {images[-1]} is listed with {channels} channels: windows have 3", field=f"{FIELD}.source"
-                )
+                found = f"{images[-1]} is listed with {channels} channels: windows have 3"
+                raise DataError(f"{place()}: {found}", field=f"{FIELD}.source")
             for _ in range(_whole(next(rest))):
                 label, overlap = _whole(next(rest)), _float(next(rest))
                 x1, y1, x2, y2 = (_whole(next(rest)) for _ in range(4))
                 windows.append(Window(image, label, overlap, (x1, y1, x2, y2)))
     except (ValueError, StopIteration, RuntimeError) as error:
-        what = "ends in the middle of" if not isinstance(error, ValueError) else f"has {error} in"
-        raise DataError(f"{path}: the window file {what} picture {len(images) - 1}", field=f"{FIELD}.source") from None
+        what = f"has {error} in" if isinstance(error, ValueError) else "ends in the middle of"
+        raise DataError(f"{place()}: the window file {what} picture {len(images) - 1}", field=f"{FIELD}.source") from None
     for window in windows:
         if not 0 <= window.image < len(images):
             raise DataError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +18,8 @@ try:
 except ImportError:  # a system without locks of this kind: there leftovers stay
     fcntl = None  # type: ignore[assignment]
 
+LONGEST = 100  # bytes of a file's name in that of its temporary one
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -25,51 +28,86 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The bytes and the name are on the disk by then. On an error nothing is left behind, and a file that bore the name
     before is untouched. A link at `path` is followed. Raises SnapshotError when the disk is full or refuses.
     """
-    target = Path(os.path.realpath(path))
-    temp = target.with_name(f".{target.name[:200]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        # os.open, not tempfile: the file gets the rights that the umask gives any other
-        with open(os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666), "w+b") as out:
-            _lock(out.fileno())
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        temp.replace(target)
+    with _temporary(path) as (target, temp, out):
+        yield out
+        out.flush()
+        os.fsync(out.fileno())
+        temp.replace(target)  # still locked: nobody takes it for the file of a dead process
         _sync_folder(target.parent)
+
+
+def check_place(path: str | os.PathLike[str]) -> None:
+    """Raise SnapshotError unless a file `path` can be begun now; nothing is left of it."""
+    with _temporary(path) as (target, _, _), suppress(FileNotFoundError):
+        target.lstat()  # it may be too long where its temporary name is not
+
+
+@contextmanager
+def _temporary(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path, BinaryIO]]:
+    """(what `path` leads to, an open and locked file of another name beside it, that file), removed at the end.
+
+    Errors of the system are SnapshotErrors.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+    except ValueError as error:
+        raise SnapshotError(f"cannot be written: {reason(error)}", Where(os.fspath(path))) from None
+    temp = target.with_name(f".{_short(target.name)}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    try:
+        if target.exists() and not target.is_file():
+            raise OSError("Is a directory" if target.is_dir() else "it is a device or a pipe")
+        with _new(temp) as out:
+            yield target, temp, out
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not target.parent.is_dir():
             message = f"the folder '{target.parent}' does not exist: create it, or name another (snapshot_prefix)"
         else:
-            message = f"cannot be written: {error.strerror or error}"
+            message = f"cannot be written: {reason(error)}"
         raise SnapshotError(message, Where(os.fspath(path))) from error
     finally:
         with suppress(OSError):
             temp.unlink()
 
 
-def leftovers(folder: Path, pattern: str) -> Iterator[tuple[Path, Path]]:
-    """(unfinished file, the name it was to get) for files like `pattern` that nobody writes any more."""
-    for file in folder.glob(f".{pattern}.tmp"):
-        name = re.fullmatch(r"\.(.+)\.\d+\.[0-9a-f]{8}\.tmp", file.name)
-        if name and _abandoned(file):
-            yield file, file.with_name(name[1])
+def _new(path: Path) -> BinaryIO:
+    """A new file, marked as being written for as long as it is open and the process lives."""
+    while True:
+        # os.open, not tempfile: the file gets the rights that the umask gives any other
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        out = open(handle, "w+b")  # noqa: SIM115 - a handle; the caller closes it
+        with suppress(OSError, AttributeError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return out
+        out.close()  # taken for a dead process's before it was marked, and removed
 
 
-def _lock(handle: int) -> None:
-    """Mark the file as being written, for as long as the process lives and has it open."""
-    if fcntl:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def leftovers(folder: Path, head: str) -> Iterator[Path]:
+    """The unfinished files in `folder` for names that begin with `head` and that nobody writes any more; each is locked
+    while it is at hand."""
+    pattern = re.escape(f".{_short(head)}") + r".*\.\d+\.[0-9a-f]{8}\.tmp"
+    files: list[Path] = []
+    with suppress(OSError, ValueError):
+        files = list(folder.iterdir())
+    for file in files:
+        if re.fullmatch(pattern, file.name, re.DOTALL):
+            with suppress(OSError, AttributeError), file.open("r+b") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield file
 
 
-def _abandoned(file: Path) -> bool:
-    """Whether nobody is writing the file."""
-    try:
-        with file.open("r+b") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except (OSError, AttributeError):
-        return False
-    return True
+def _short(name: str) -> str:
+    """As much of a file's name as leaves room for the rest of a temporary one; most systems take 255 bytes, some 143."""
+    return os.fsencode(name)[:LONGEST].decode(sys.getfilesystemencoding(), "ignore")
+
+
+def reason(error: Exception) -> str:
+    """What the system says, or what is wrong with a name that it does not even get to see."""
+    if isinstance(error, UnicodeError):
+        return "this system's file names cannot have its characters"
+    if isinstance(error, ValueError):
+        return "the name has a zero byte"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -9,17 +9,23 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from solver_cli import files
 from solver_cli.caffe_pb2 import BlobProto
 from solver_cli.errors import DataError
 from solver_cli.formats.wire import MAX_AXES
+from solver_cli.text.remedies import how_made
 
 
 def read(path: str | Path) -> NDArray[np.float32]:
     """The blob in `path`, in its shape (four axes where the old fields give it). Raises DataError."""
     try:
-        blob = BlobProto.FromString(Path(path).read_bytes())
+        content = files.read(path)
+        if not content:
+            raise DataError(f"{path}: the file is empty")
+        blob = BlobProto.FromString(content)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        remedy = how_made(path) if isinstance(error, FileNotFoundError) else ""
+        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}{remedy}") from None
     except DecodeError:
         raise DataError(f"{path}: not a BlobProto file (a mean file as compute_image_mean writes it)") from None
     old = ("num", "channels", "height", "width")

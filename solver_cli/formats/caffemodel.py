@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from solver_cli.formats import hdf5, identify, wire
 from solver_cli.formats.wire import LENGTH, MANY, VARINT, Array, Buffer, Field, Malformed, Piece, Truncated, Writable, fields
 
 Arrays = Sequence[Sequence[npt.NDArray[Any]]]
+DEEPEST = 50  # slashes in a layer's name in HDF5, where each makes a group
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,10 +40,15 @@ class LayerWeights:
     legacy: tuple[bool, ...] = ()
 
     def fits(self, index: int, shape: Sequence[int]) -> bool:
-        """Whether blob `index` can be copied to a blob of this shape, as Caffe compares them."""
+        """Whether blob `index` can be copied to a blob of this shape, as Caffe compares them.
+
+        Forks write the numbers of channels as (C), (1, C) or (1, C, 1, 1): all of these go into each other.
+        """
         blob = self.blobs[index]
         if blob is None:
             return False
+        if max(shape, default=1) == blob.size == max(blob.shape, default=1) and math.prod(shape) == blob.size:
+            return True
         if self.legacy[index]:
             return len(shape) <= 4 and blob.shape == (1,) * (4 - len(shape)) + tuple(shape)
         return blob.shape == tuple(shape)
@@ -163,7 +170,7 @@ def _hdf5_layers(
     """
     seen = {hdf5.address(group)} if seen is None else seen
     for name, member in hdf5.links(group):
-        if hdf5.is_dataset(member) or hdf5.address(member) in seen or prefix.count("/") > 50:
+        if hdf5.is_dataset(member) or hdf5.address(member) in seen or prefix.count("/") > DEEPEST:
             continue
         seen.add(hdf5.address(member))
         blobs = {
@@ -216,7 +223,7 @@ def write_hdf5(
     """
     _check(net, blobs, diffs)
     names = [layer.name for layer in net.layer]
-    _check_names(names, blobs)
+    check_names(names, [len(own) for own in blobs])
     with hdf5.writing(destination) as file:
         for group, arrays in (("data", blobs), ("diff", diffs)):
             if arrays is None:
@@ -258,16 +265,19 @@ def _with_blobs(
     return pieces + [content[f.at : f.end] for f in inner if f.number > 7]
 
 
-def _check_names(names: Sequence[str], blobs: Arrays) -> None:
-    taken = {f"{name}/{i}" for name, arrays in zip(names, blobs, strict=True) for i in range(len(arrays))}
-    seen: set[str] = set()
-    for name in names:
+def check_names(names: Sequence[str], counts: Sequence[int]) -> None:
+    """Raise SnapshotError unless HDF5 can hold layers of these names with so many blobs each."""
+    taken = {f"{name}/{i}" for name, count in zip(names, counts, strict=True) for i in range(count)}
+    learned: set[str] = set()
+    for name, count in zip(names, counts, strict=True):
         parts = name.split("/")
-        if name in seen or "" in parts or "." in parts or "\0" in name:
-            reason = "occurs twice" if name in seen else "is no name there"
+        if "" in parts or "." in parts or "\0" in name or len(parts) - 1 > DEEPEST:
+            found = "is no name there"
+        elif count and name in learned:
+            found = "is that of two layers with learned blobs"
         elif taken & {"/".join(parts[: i + 1]) for i in range(len(parts))}:
-            reason = "is the place of another layer's blob"
+            found = "is the place of another layer's blob"
         else:
-            seen.add(name)
+            learned |= {name} if count else set()
             continue
-        raise SnapshotError(f"layer '{name}' cannot be stored in HDF5: its name {reason}; use snapshot_format: BINARYPROTO")
+        raise SnapshotError(f"layer '{name}' cannot be stored in HDF5: its name {found}; use snapshot_format: BINARYPROTO")

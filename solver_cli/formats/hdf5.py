@@ -77,6 +77,13 @@ def number(dataset: Any) -> int:
     return int(np.ravel(dataset[()])[0])
 
 
+def real(dataset: Any) -> float:
+    """A single number. Raises Malformed."""
+    if dataset.dtype.kind not in "f" or dataset.size != 1:
+        raise Malformed(f"{dataset.name} is not a number")
+    return float(np.ravel(dataset[()])[0])
+
+
 def text(dataset: Any) -> bytes:
     """A single string. Raises Malformed."""
     if dataset.dtype.kind not in "SO" or dataset.shape != () or dataset.dtype.itemsize > check_size(dataset):

@@ -8,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from solver_cli import files
 from solver_cli.errors import SnapshotError, Where, nearest
 from solver_cli.formats import hdf5
+from solver_cli.formats.atomic import reason
 from solver_cli.formats.wire import LENGTH, VARINT, Buffer, Malformed, Truncated, fields
 
 WEIGHTS, STATE, HDF5 = "weights (a .caffemodel)", "a solver state (a .solverstate)", "an HDF5 file"
@@ -35,7 +37,7 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
     """The file's bytes, read only. Raises SnapshotError if there are none."""
     where = Where(os.fspath(path))
     try:
-        with Path(path).open("rb") as file:
+        with files.reading(path) as file:
             if not os.fstat(file.fileno()).st_size:
                 raise SnapshotError("the file is empty", where)
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -46,8 +48,8 @@ def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
         raise SnapshotError(
             "no such file" + nearest(Path(path).name, [entry.name for entry in folder.iterdir()]), where
         ) from None
-    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        raise SnapshotError(f"cannot be read: {getattr(error, 'strerror', None) or error}", where) from None
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"cannot be read: {reason(error)}", where) from None
 
 
 def is_hdf5(buffer: Buffer) -> bool:

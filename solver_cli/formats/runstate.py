@@ -36,6 +36,8 @@ def _encoded(value: Any) -> Any:
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, np.integer):
         return int(value)
+    if isinstance(value, np.floating):
+        return float(value)
     if isinstance(value, Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray):

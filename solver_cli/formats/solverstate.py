@@ -6,7 +6,9 @@ and the number CHECKSUM, by which a damaged file is told. In HDF5 they are datas
 
 from __future__ import annotations
 
+import math
 import os
+import struct
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -16,8 +18,9 @@ import numpy.typing as npt
 
 from solver_cli.errors import SnapshotError, Where
 from solver_cli.formats import hdf5, identify, wire
-from solver_cli.formats.wire import LENGTH, MANY, VARINT, Array, Buffer, Malformed, Piece, Truncated, fields
+from solver_cli.formats.wire import FIXED32, LENGTH, MANY, VARINT, Array, Buffer, Malformed, Piece, Truncated, fields
 
+Event = tuple[float, int]  # SSD's minimum_loss and iter_last_event
 RUN, CHECKSUM = 1000, 1001  # field numbers that no fork uses
 
 
@@ -26,7 +29,8 @@ class State:
     """The state of a solver after `iter` iterations.
 
     `learned_net` is the path of the weights file as the run wrote it, empty if there is none. `history` holds one float32
-    array per distinct learned blob and slot of the update rule, slot by slot; old files give them four dimensions.
+    array per distinct learned blob and slot of the update rule, slot by slot; old files give them four dimensions. `event`
+    is there where the learning rate follows the losses (policy plateau) or restarts (sgdr), in states of forks always.
     """
 
     iter: int
@@ -34,14 +38,25 @@ class State:
     current_step: int = 0
     history: list[npt.NDArray[Any]] = field(default_factory=list)
     run: str = ""
+    event: Event | None = None
 
     def checksum(self) -> int:
         """CRC-32 over everything in the state."""
-        text = f"{self.iter} {self.learned_net} {self.current_step} {self.run}"
+        text = f"{self.iter} {self.learned_net} {self.current_step} {self.run}" + (f" {self.event}" if self.event else "")
         crc = zlib.crc32(text.encode("utf-8", "surrogateescape"))
         for blob in self.history:
             crc = zlib.crc32(np.ascontiguousarray(blob, "<f4").data, crc)
         return crc
+
+
+def check_there(path: str | os.PathLike[str]) -> None:
+    """Raise SnapshotError unless `path` can be read and begins as a solver state does."""
+    buffer = identify.map_file(path)
+    found = identify.kind(buffer)
+    if found == identify.HDF5:
+        with hdf5.reading(path) as file:
+            found = identify.kind_hdf5(file)
+    identify.expect(identify.STATE, found, path)
 
 
 def read(path: str | os.PathLike[str]) -> State:
@@ -68,12 +83,15 @@ def read(path: str | os.PathLike[str]) -> State:
 
 
 def _read_binary(buffer: Buffer) -> State:
-    numbers = {1: 0, 4: 0, CHECKSUM: -1}
+    numbers = {1: 0, 4: 0, 6: -1, CHECKSUM: -1}
     learned_net = run = ""
+    minimum_loss = 1e38
     history: list[npt.NDArray[Any]] = []
     for item in fields(buffer):
         if item.kind == VARINT and item.number in numbers:
             numbers[item.number] = wire.signed(item.value)
+        elif item.kind == FIXED32 and item.number == 5:
+            (minimum_loss,) = struct.unpack("<f", buffer[item.start : item.end])
         elif item.kind == LENGTH and item.number == 2:
             learned_net = wire.text(buffer, item)
         elif item.kind == LENGTH and item.number == RUN:
@@ -85,13 +103,22 @@ def _read_binary(buffer: Buffer) -> State:
                 history.append(wire.read_blob(buffer, item.start, item.end)[0])
             except Malformed as error:
                 raise Malformed(f"history blob {len(history)}: {error}") from None
-    return _checked(State(numbers[1], learned_net, numbers[4], history, run), numbers[CHECKSUM])
+    state = State(numbers[1], learned_net, numbers[4], history, run, _event(minimum_loss, numbers[6]))
+    return _checked(state, numbers[CHECKSUM])
+
+
+def _event(minimum_loss: float, last_event: int) -> Event | None:
+    """Both, unless they mean nothing: SSD's Caffe writes whatever was in its memory where the policy is another one."""
+    return None if math.isnan(minimum_loss) or not 0 <= last_event < 2**31 else (minimum_loss, last_event)
 
 
 def _checked(state: State, checksum: int) -> State:
     """The state, unless it is one of ours (it has a checksum, else -1, and tells of the run) and damaged."""
     if checksum != state.checksum() and (checksum != -1 or state.run):
         raise Malformed("its checksum does not fit its content")
+    for name, value in (("iteration", state.iter), ("current_step", state.current_step)):
+        if not 0 <= value < 2**31:
+            raise Malformed(f"its {name} is {value}")
     return state
 
 
@@ -111,7 +138,11 @@ def _read_hdf5(file: Any, path: str | os.PathLike[str]) -> State:
     iteration, step = (hdf5.number(hdf5.member(file, name)) for name in ("iter", "current_step"))
     checksum = hdf5.number(hdf5.member(file, "checksum")) if "checksum" in members else -1
     net = learned_net.rstrip(b"\0").decode("utf-8", "backslashreplace")
-    return _checked(State(iteration, net, step, history, run.decode("utf-8", "backslashreplace")), checksum)
+    event = None
+    if "iter_last_event" in members:
+        loss = hdf5.real(hdf5.member(file, "minimum_loss")) if "minimum_loss" in members else 1e38
+        event = _event(loss, hdf5.number(hdf5.member(file, "iter_last_event")))
+    return _checked(State(iteration, net, step, history, run.decode("utf-8", "backslashreplace"), event), checksum)
 
 
 def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
@@ -124,6 +155,8 @@ def write(destination: str | os.PathLike[str] | BinaryIO, state: State) -> None:
     for blob in state.history:
         pieces += wire.blob(3, blob)
     pieces.append(wire.number_field(4, state.current_step))
+    if state.event:
+        pieces += [wire.float_field(5, state.event[0]), wire.number_field(6, state.event[1])]
     wire.write(destination, pieces)
 
 
@@ -134,11 +167,14 @@ def write_hdf5(destination: str | os.PathLike[str] | BinaryIO, state: State) -> 
         if state.learned_net:
             _write_string(file, b"learned_net", state.learned_net.encode())
         file.create_dataset("current_step", data=np.array([state.current_step], np.int32))
+        if state.event:
+            file.create_dataset("iter_last_event", data=np.array([state.event[1]], np.int32))
+            file.create_dataset("minimum_loss", data=np.array([state.event[0]], np.float32))
         history = file.create_group("history")
         for i, blob in enumerate(state.history):
             history.create_dataset(str(i), data=np.asarray(blob, np.float32))
         if state.run:
-            file.create_dataset("run", data=state.run)
+            _write_string(file, b"run", state.run.encode())  # in the heap of free lengths damage can hang the library
             file.create_dataset("checksum", data=np.uint32(state.checksum()))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from pathlib import Path
@@ -214,6 +215,11 @@ def varint(value: int) -> bytes:
 def number_field(number: int, value: int) -> bytes:
     """A varint field."""
     return varint(number << 3 | VARINT) + varint(value)
+
+
+def float_field(number: int, value: float) -> bytes:
+    """A field of a float32."""
+    return varint(number << 3 | FIXED32) + struct.pack("<f", value)
 
 
 def message(number: int, pieces: Iterable[Piece]) -> list[Piece]:

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from solver_cli import log
 from solver_cli.caffe_pb2 import ConvolutionParameter, LayerParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
@@ -53,10 +54,12 @@ class Windows:
 
 def _sizes(param: ConvolutionParameter, name: str, axes: int, default: int | None = None) -> tuple[int, ...]:
     """`name` once for all axes, once for each, or as `name`_h and `name`_w."""
+    if name == "dilation" and (holes := [f for f in ("hole", "hole_h", "hole_w") if param.HasField(f)]):
+        return _holes(param, holes, axes)
     field = "kernel_size" if name == "kernel" else name
     pair = (f"{name}_h", f"{name}_w")
     repeated = tuple(getattr(param, field))
-    given = [f for f in pair if name != "dilation" and param.HasField(f)]
+    given = [f for f in pair if param.HasField(f)]
     if given:
         if axes != 2:
             raise _error(f"{given[0]} is for two spatial axes, this input has {axes}: use {field}", given[0])
@@ -72,6 +75,21 @@ def _sizes(param: ConvolutionParameter, name: str, axes: int, default: int | Non
         raise _error(f"{field} is given {len(repeated)} times: {wanted}", field)
     if name != "pad" and 0 in sizes:
         raise _error(f"{name} {' x '.join(map(str, sizes))} must be positive along every axis", given[0] if given else field)
+    return sizes
+
+
+def _holes(param: ConvolutionParameter, given: list[str], axes: int) -> tuple[int, ...]:
+    """The dilation by DeepLab's name for it: `hole`, or `hole_h` and `hole_w`."""
+    if param.dilation or param.HasField("dilation_h") or param.HasField("dilation_w"):
+        raise _error("hole and dilation mean the same: give one of them", given[0])
+    if given == ["hole"]:
+        sizes = (param.hole,) * axes
+    elif given == ["hole_h", "hole_w"] and axes == 2:
+        sizes = (param.hole_h, param.hole_w)
+    else:
+        raise _error(f"give hole, or over two spatial axes both hole_h and hole_w, not {' and '.join(given)}", given[0])
+    if 0 in sizes:
+        raise _error("a hole must be positive", given[0])
     return sizes
 
 
@@ -181,7 +199,7 @@ class Filters(nn.Module):
     Every bottom goes through the same blobs and gives one top.
     """
 
-    def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape], transposed: bool):
+    def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape], transposed: bool, depthwise: bool = False):
         super().__init__()
         bottom = shapes[0]
         if any(tuple(s) != tuple(bottom) for s in shapes):
@@ -189,7 +207,8 @@ class Filters(nn.Module):
             raise ConfigError(f"all bottoms must have one shape, not {found}", field="bottom")
         self.axis = canonical_axis(param.axis, bottom, "convolution_param.axis")
         self.windows = Windows.of(param, len(bottom) - self.axis - 1)
-        self.group, channels, outputs = param.group, bottom[self.axis], param.num_output
+        channels = bottom[self.axis]
+        self.group, outputs = (channels, channels) if depthwise else (param.group, param.num_output)
         if outputs == 0:
             raise _error("num_output must be positive", "num_output")
         if self.group == 0 or channels % self.group or outputs % self.group:
@@ -232,6 +251,43 @@ class Convolution(Filters):
         seen = reach(fold(x, self.axis), self.windows)
         y = convolve(seen, self.weight, self.bias, self.windows, self.group)
         return unfold(y, x, self.axis)
+
+
+@layer(
+    "DepthwiseConvolution",
+    param="convolution_param",
+    bottoms=(1, None),
+    tops=SAME,
+    apart=APART,
+    half=True,
+    lets_go=True,
+    convolves=True,
+    work=_work,
+)
+class DepthwiseConvolution(Convolution):
+    """top = what Convolution gives; by its name it has as many groups as channels, but the text must say so (`group`)."""
+
+
+@layer(
+    "ConvolutionDepthwise",
+    param="convolution_param",
+    apart=APART,
+    half=True,
+    lets_go=True,
+    convolves=True,
+    work=_work,
+)
+class ConvolutionDepthwise(Convolution):
+    """top = each channel of bottom, cross-correlated with its row of `weight` (C, 1, kernel...), plus bias.
+
+    There are as many outputs and groups as channels, whatever num_output and group say.
+    """
+
+    def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape]):
+        Filters.__init__(self, param, shapes, transposed=False, depthwise=True)
+        for name in ("num_output", "group"):
+            if param.HasField(name) and getattr(param, name) != self.group:
+                log.info("conv_dw_layer.cpp", f"{name} {getattr(param, name)} is not looked at: {self.group} channels")
 
 
 def _transposed_work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import HingeLossParameter, InfogainLossParameter, LayerParameter, LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
-from solver_cli.layers.labels import check_labels
+from solver_cli.layers.labels import check_labels, guarded, integers, labels_of, poisoned
 from solver_cli.registry import Shapes, by_axis, layer
 
 FLT_MIN = 1.1754943508222875e-38  # SoftmaxWithLoss counts no probability as less, so no loss exceeds
@@ -38,50 +38,6 @@ class _Held(torch.autograd.Function):
 
 def _held(x: Tensor, low: float = -math.inf, high: float = math.inf) -> Tensor:
     return cast(Tensor, _Held.apply(x, low, high))  # type: ignore[no-untyped-call]
-
-
-def _labels(scores: Tensor, labels: Tensor, axis: int, ignored: int | None = None) -> Tensor:
-    """The labels as integers (outer, inner), each a class. Raises ConfigError and DataError."""
-    index = _integers(scores, labels, axis)
-    if _readable(index):
-        check_labels(index.reshape(labels.shape), scores.shape[axis], ignored)
-    return index
-
-
-def _integers(scores: Tensor, labels: Tensor, axis: int) -> Tensor:
-    """The labels as integers (outer, inner), the axes around the scores' classes. Raises ConfigError."""
-    shape = shape_of(scores)
-    outer, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
-    if labels.numel() != outer * inner:
-        raise ConfigError(
-            f"{labels.numel()} labels, of shape {shape_of(labels)}, for scores of shape {shape} with the classes along axis "
-            f"{axis}: one label for each of {outer} x {inner} positions is needed",
-            field="bottom[1]",
-        )
-    return labels.long().reshape(outer, inner)
-
-
-def _readable(index: Tensor) -> bool:
-    return index.device.type == "cpu" and not torch.compiler.is_compiling()
-
-
-def _guarded(index: Tensor, classes: int, ignored: int | None = None) -> tuple[Tensor, Tensor | None]:
-    """The labels, and which of them name no class where it is not known: there they are 0.
-
-    A GPU would read memory that is not the scores', and waiting for it in every pass to find out would cost more than the
-    layer does. So the loss becomes NaN instead, see `_poisoned`.
-    """
-    if index.is_meta or _readable(index):
-        return index, None
-    wrong = (index < 0) | (index >= classes)
-    if ignored is not None:
-        wrong = wrong & (index != ignored)
-    return index.masked_fill(wrong, 0), wrong
-
-
-def _poisoned(loss: Tensor, wrong: Tensor | None) -> Tensor:
-    """NaN, without any gradient, if a label is wrong."""
-    return loss if wrong is None else loss.masked_fill(wrong.any(), math.nan)
 
 
 def _same_batch(*bottoms: Tensor) -> None:
@@ -159,27 +115,31 @@ class _Mean:
 class _NegativeLogs(torch.autograd.Function):
     """The sum of -log softmax(scores)[target], none of them more than BOUND; its gradient is that without the bound.
 
-    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None for all. By hand, because
-    autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
+    Scores (outer, classes[, inner]), target (outer, 1[, inner]), valid (outer, inner) or None, weight (classes) or None. By
+    hand: autograd would write a gradient of all log-probabilities, nearly all zero, and read it again.
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, target: Tensor, valid: Tensor | None, weight: Tensor | None = None) -> Tensor:
         logs = scores.log_softmax(1)
         losses = logs.gather(1, target).neg_().clamp_(max=BOUND)
         if valid is not None:
             losses = losses.masked_fill_(~valid.view_as(losses), 0)
-        ctx.save_for_backward(logs, target, valid)
+        if weight is not None:
+            losses *= weight[target]
+        ctx.save_for_backward(logs, target, valid, weight)
         return losses.sum()
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        logs, target, valid = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
+        logs, target, valid, weight = ctx.saved_tensors
         diff = logs.exp()
         diff.scatter_(1, target, diff.gather(1, target).sub_(1))
         if valid is not None:
             diff.masked_fill_(~valid.view_as(target), 0)
-        return diff.mul_(grad), None, None
+        if weight is not None:
+            diff *= weight[target]
+        return diff.mul_(grad), None, None, None
 
 
 @layer(
@@ -196,28 +156,31 @@ class _NegativeLogs(torch.autograd.Function):
 class SoftmaxWithLoss(nn.Module):
     """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
 
+    weight: Tensor | None  # what a label of each class counts for
+
     def __init__(self, param: SoftmaxParameter, shapes: list[Shape], *, loss_param: LossParameter):
         super().__init__()
         self.axis = canonical_axis(param.axis, shapes[0], "softmax_param.axis")
         self.mean = _Mean.of(loss_param, LossParameter.VALID)
+        self.register_buffer("weight", None, persistent=False)
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        if self.axis == 1 and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
+        if self.axis == 1 and self.weight is None and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
             loss = self._by_torch(x, labels)
             if loss is not None:
                 return loss
         _same_batch(x, labels)
         ignored = self.mean.ignored
-        target = _labels(x, labels, self.axis, ignored)
+        target = labels_of(x, labels, self.axis, ignored)
         outer, inner = target.shape
         classes = x.shape[self.axis]
-        target, wrong = _guarded(target, classes, ignored)
+        target, wrong = guarded(target, classes, ignored)
         valid = self.mean.valid(target)
-        if valid is not None:
-            target = target.where(valid, 0)
+        target = target if valid is None else target.where(valid, 0)
         scores = x.reshape((outer, classes) if inner == 1 else (outer, classes, inner))  # the last axis has faster kernels
-        total = _NegativeLogs.apply(scores, target if inner == 1 else target.unsqueeze(1), valid)  # type: ignore[no-untyped-call]
-        return _poisoned(self.mean(total, outer, inner, valid), wrong)
+        target = target if inner == 1 else target.unsqueeze(1)
+        total = _NegativeLogs.apply(scores, target, valid, self.weight)  # type: ignore[no-untyped-call]
+        return poisoned(self.mean(total, outer, inner, valid), wrong)
 
     def _by_torch(self, x: Tensor, labels: Tensor) -> Tensor | None:
         """The same by a function that looks at the labels by itself: half the time for a small blob.
@@ -272,8 +235,8 @@ class InfogainLoss(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor, matrix: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
         _same_batch(x, labels)
-        target = _labels(x, labels, self.axis, self.mean.ignored)
-        target, wrong = _guarded(target, x.shape[self.axis], self.mean.ignored)
+        target = labels_of(x, labels, self.axis, self.mean.ignored)
+        target, wrong = guarded(target, x.shape[self.axis], self.mean.ignored)
         valid = self.mean.valid(target)
         outer, inner = target.shape
         logs = x.reshape(outer, x.shape[self.axis], inner).log_softmax(1)
@@ -281,7 +244,7 @@ class InfogainLoss(nn.Module):
         if valid is not None:
             gains = gains * valid.unsqueeze(2)
         total = -(gains.transpose(1, 2) * _held(logs, low=math.log(LOG_THRESHOLD))).sum()
-        loss = _poisoned(self.mean(total, outer, inner, valid), wrong)
+        loss = poisoned(self.mean(total, outer, inner, valid), wrong)
         return (loss, logs.detach().exp().reshape(x.shape)) if self.num_tops == 2 else loss
 
     def _matrix(self, given: Tensor | None, x: Tensor) -> Tensor:
@@ -327,8 +290,8 @@ def multinomial_logistic_loss(x: Tensor, labels: Tensor) -> Tensor:
     _legacy_shape(x, 0)
     _one_label_each(labels)
     scores = x.reshape(x.shape[0], -1)
-    index, wrong = _guarded(_labels(scores, labels, 1), scores.shape[1])
-    return _poisoned(-_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0], wrong)
+    index, wrong = guarded(labels_of(scores, labels, 1), scores.shape[1])
+    return poisoned(-_held(scores.gather(1, index), low=LOG_THRESHOLD).log().sum() / x.shape[0], wrong)
 
 
 @layer("HingeLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True, labels=_of_record)
@@ -337,11 +300,11 @@ def hinge_loss(x: Tensor, labels: Tensor, *, norm: int) -> Tensor:
     _same_batch(x, labels)
     _legacy_shape(x, 0)
     scores = x.reshape(x.shape[0], -1)
-    index, wrong = _guarded(_labels(scores, labels, 1), scores.shape[1])
+    index, wrong = guarded(labels_of(scores, labels, 1), scores.shape[1])
     margins = (1 + scores * torch.ones_like(scores).scatter_(1, index, -1)).relu()
     if norm == HingeLossParameter.L2:
         margins = margins.square()
-    return _poisoned(margins.sum() / x.shape[0], wrong)
+    return poisoned(margins.sum() / x.shape[0], wrong)
 
 
 @layer("SigmoidCrossEntropyLoss", param=None, bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True)
@@ -423,13 +386,13 @@ def accuracy(
     """top 0 = share of labels whose score is among the top_k, an equal rival counting as better; top 1 = by class"""
     axis = canonical_axis(axis, x, "accuracy_param.axis")
     classes = x.shape[axis]
-    target = _integers(x, labels, axis)
+    target = integers(x, labels, axis)
     if top_k > classes:
         raise ConfigError(
             f"top_k {top_k} is more than the {classes} classes along axis {axis} of scores of shape {shape_of(x)}",
             field="accuracy_param.top_k",
         )
-    target, wrong = _guarded(target, classes, ignore_label)
+    target, wrong = guarded(target, classes, ignore_label)
     valid = None if ignore_label is None else target != ignore_label
     if valid is not None:
         target = target.where(valid, 0)
@@ -446,7 +409,7 @@ def accuracy(
     else:
         hits *= valid
         share = hits.sum() / valid.sum().clamp(min=1)
-    share = _poisoned(share, wrong).to(x.dtype)
+    share = poisoned(share, wrong).to(x.dtype)
     if num_tops == 1:
         return share
     valid = torch.ones_like(hits) if valid is None else valid

@@ -10,7 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import DropoutParameter, FillerParameter, LayerParameter, PReLUParameter
+from solver_cli.caffe_pb2 import (
+    DropoutParameter,
+    FillerParameter,
+    LayerParameter,
+    PReLUParameter,
+    SeLuParameter,
+    SpatialDropoutParameter,
+)
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.registry import layer
@@ -45,6 +52,7 @@ def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
 class Dropout(nn.Module):
     """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom.
 
+    With `sample_weights_test` (SegNet) values are dropped in testing too.
     `scale_train: false` scales outside of training instead: top = bottom * mask, and bottom * (1 - dropout_ratio).
     """
 
@@ -53,14 +61,14 @@ class Dropout(nn.Module):
 
     def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
-        self.ratio, self.scale_train = param.dropout_ratio, param.scale_train
+        self.ratio, self.always, self.scale_train = param.dropout_ratio, param.sample_weights_test, param.scale_train
         if not 0 <= self.ratio <= 1:
             raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
 
     @property
     def draws(self) -> bool:
         """Whether it changes anything."""
-        return self.training and self.ratio > 0
+        return (self.training or self.always) and self.ratio > 0
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.draws:
@@ -80,6 +88,27 @@ class Dropout(nn.Module):
     def _drawn(self, like: Tensor, dtype: torch.dtype) -> Tensor:
         mask = torch.empty(like.shape, dtype=dtype, device=like.device)  # whatever the layout of `like`
         return mask.bernoulli_(1 - self.ratio, generator=None if like.is_meta else self.generator)
+
+
+@layer("SpatialDropout", param="dropout_param", apart=True, half=True)
+class SpatialDropout(Dropout):
+    """top = bottom * mask / (1 - dropout_ratio), one mask value a channel; outside of training top = bottom
+
+    The ratio stands in `dropout_param`: Intel's code never looks at `spatial_dropout_param`.
+    """
+
+    def __init__(
+        self, param: DropoutParameter, shapes: list[tuple[int, ...]], *, spatial_dropout_param: SpatialDropoutParameter
+    ):
+        super().__init__(param, shapes)
+        if spatial_dropout_param.HasField("dropout_ratio") and spatial_dropout_param.dropout_ratio != self.ratio:
+            raise ConfigError(
+                f"Intel's Caffe does not look at it and drops {self.ratio:g}: write dropout_param {{ dropout_ratio }}",
+                field="spatial_dropout_param.dropout_ratio",
+            )
+
+    def _drawn(self, like: Tensor, dtype: torch.dtype) -> Tensor:
+        return super()._drawn(like.new_empty(()).expand(like.shape[:2] + (1,) * (like.dim() - 2)), dtype)
 
 
 @layer("ELU", apart=True, half=True)
@@ -178,6 +207,25 @@ def _overwrites(param: LayerParameter) -> Callable[[Tensor], Tensor] | None:
 def relu(x: Tensor, *, negative_slope: float) -> Tensor:
     """top = max(bottom, 0) + negative_slope * min(bottom, 0), with derivative negative_slope at 0"""
     return F.leaky_relu(x, negative_slope) if negative_slope else F.relu(x)
+
+
+@layer("ReLU6", param="relu6_param", apart=True, half=True)
+def relu6(x: Tensor, *, negative_slope: float) -> Tensor:
+    """top = min(max(bottom, 0), 6) + negative_slope * min(bottom, 0), with derivative 0 from 6 on"""
+    return torch.where(x >= 6, 6, relu(x, negative_slope=negative_slope))
+
+
+@layer("SeLu", param="selu_param", apart=True, half=True)
+class SeLu(nn.Module):
+    """top = lambda * bottom where it is positive, else lambda * alpha * (e^bottom - 1)"""
+
+    def __init__(self, param: SeLuParameter, shapes: list[tuple[int, ...]]):
+        super().__init__()
+        self.factor: float = getattr(param, "lambda")  # a word of Python's
+        self.alpha = param.alpha
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.elu(x, self.alpha) * self.factor
 
 
 @layer("Sigmoid", apart=True, half=True)

@@ -1,4 +1,4 @@
-"""LRN, BatchNorm, MVN: values set against their neighbours, their batch, their picture."""
+"""LRN, BatchNorm, MVN, SSD's Normalize: values set against their neighbours, their batch, their picture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import BatchNormParameter, FillerParameter, LRNParameter
+from solver_cli.caffe_pb2 import BatchNormParameter, FillerParameter, LRNParameter, NormalizeParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Scale, Shape
@@ -120,19 +120,7 @@ class BatchNorm(nn.Module):
         if not self.from_batch:
             share = torch.where(self.factor == 0, 0, 1 / self.factor)
             return F.batch_norm(x, self.means * share, self.variances * share, scale, bias, eps=self.eps)
-        values = x.numel() // max(x.shape[1], 1)
-        if values == 1:  # torch refuses to divide by values - 1; the deviation is 0 and so is everything else
-            self._add(x.detach().flatten(), torch.zeros_like(self.variances))
-            return F.batch_norm(x - x, torch.zeros_like(self.means), torch.ones_like(self.means), scale, bias, eps=0.0)
-        if _summed_naively(x):
-            mean, variance = moments(x.detach())
-            self._add(mean, variance * (values / (values - 1)))
-            normal: Tensor = OverBatch.apply(x, mean, variance, scale, bias, self.eps)  # type: ignore[no-untyped-call]
-            return normal
-        # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
-        mean, variance = torch.zeros_like(self.means), torch.zeros_like(self.variances)
-        # Not by F.batch_norm: it refuses an eps of 0.
-        y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, self.eps, torch.backends.cudnn.enabled)
+        y, mean, variance = over_batch(x, scale, bias, self.eps)
         self._add(mean, variance)
         return y
 
@@ -141,6 +129,23 @@ class BatchNorm(nn.Module):
             for stored, batch in ((self.means, mean), (self.variances, variance)):
                 torch.add(batch, stored, alpha=self.fraction, out=stored)
             self.factor.mul_(self.fraction).add_(1)
+
+
+def over_batch(x: Tensor, scale: Tensor | None, bias: Tensor | None, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """`x` normalised by its own statistics, and these: mean and unbiased variance (0 of one value) of each channel."""
+    values = x.numel() // max(x.shape[1], 1)
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    mean, variance = x.new_zeros(x.shape[1], dtype=dtype), x.new_zeros(x.shape[1], dtype=dtype)
+    if values == 1:  # torch refuses to divide by values - 1; the deviation is 0 and so is everything else
+        return F.batch_norm(x - x, mean, torch.ones_like(mean), scale, bias, eps=0.0), x.detach().flatten(), variance
+    if _summed_naively(x):
+        mean, variance = moments(x.detach())
+        y: Tensor = OverBatch.apply(x, mean, variance, scale, bias, eps)  # type: ignore[no-untyped-call]
+        return y, mean, variance * (values / (values - 1))
+    # At momentum 1 torch's running statistics are this batch's, with the variance unbiased as Caffe stores it.
+    # Not by F.batch_norm: it refuses an eps of 0.
+    y = torch.batch_norm(x, scale, bias, mean, variance, True, 1.0, eps, torch.backends.cudnn.enabled)
+    return y, mean, variance
 
 
 def _summed_naively(x: Tensor) -> bool:
@@ -235,3 +240,52 @@ class MeanVariance(torch.autograd.Function):
         (y, divisor), (dy,) = ctx.saved_tensors, grads
         straight, along = dy.mean(ctx.axes, keepdim=True), (dy * y).mean(ctx.axes, keepdim=True)
         return (dy - straight - y * along).div_(divisor), None, None
+
+
+@layer("Normalize/ssd", param="norm_param", same_shape=True, apart=True)
+class Normalize(nn.Module):
+    """top = scale bottom / sqrt(sum of bottom^2 + eps), summed over the channels of each place, or over a whole picture.
+
+    Blob: scale (), or (C) unless `channel_shared`.
+    """
+
+    def __init__(self, param: NormalizeParameter, shapes: Sequence[Shape]):
+        super().__init__()
+        (bottom,) = shapes
+        if len(bottom) < 2:
+            raise ConfigError(f"the input must have at least 2 axes, not the shape {tuple(bottom)}", field="bottom")
+        if param.eps < 0:
+            raise ConfigError(f"eps must be 0 or more, not {param.eps:g}", field="norm_param.eps")
+        filler = param.scale_filler if param.HasField("scale_filler") else FillerParameter(type="constant", value=1)
+        self.axes = tuple(range(1, len(bottom))) if param.across_spatial else (1,)
+        self.scale = filled(filler) if param.channel_shared else filled(filler, bottom[1])
+        self.eps = param.eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = self.scale.view(-1, *(1,) * (x.dim() - 2)) if self.scale.dim() else self.scale
+        y: Tensor = ToLength.apply(x, scale, self.axes, self.eps)  # type: ignore[no-untyped-call]
+        return y
+
+
+class ToLength(torch.autograd.Function):
+    """y = scale u, u = x / n, n = sqrt(sum of x^2 + eps); SSD's dx = scale (dy - u sum(dy u)) / n.
+
+    Where channels have scales of their own that is not the derivative, whose sum would have the scale in it.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+        length = x.square().sum(axes, keepdim=True).add_(eps).sqrt_()
+        ctx.save_for_backward(x, scale, length)
+        ctx.axes = axes
+        return (x / length).mul_(scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        (x, scale, length), (dy,) = ctx.saved_tensors, grads
+        unit = x / length
+        products = dy * unit
+        d_scale = products.sum_to_size(scale.shape) if ctx.needs_input_grad[1] else None
+        if not ctx.needs_input_grad[0]:
+            return None, d_scale, None, None
+        return (dy - unit * products.sum(ctx.axes, keepdim=True)).div_(length).mul_(scale), d_scale, None, None

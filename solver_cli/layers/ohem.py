@@ -12,18 +12,8 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import FocalLossParameter, LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
-from solver_cli.layers.loss import (
-    BOUND,
-    FLT_MIN,
-    NO_LABEL,
-    _guarded,
-    _held,
-    _ignored,
-    _labels,
-    _Mean,
-    _poisoned,
-    _same_batch,
-)
+from solver_cli.layers.labels import guarded, labels_of, poisoned
+from solver_cli.layers.loss import BOUND, FLT_MIN, NO_LABEL, _held, _ignored, _Mean, _same_batch
 from solver_cli.registry import layer
 
 TRAITS: dict[str, Any] = {
@@ -52,7 +42,7 @@ class SoftmaxWithLossOHEM(nn.Module):
         scores, target, valid, wrong = _read(x, labels, self.axis, self.mean)
         unknown = NO_LABEL if self.mean.ignored is None else self.mean.ignored
         losses = _held(F.cross_entropy(scores, target, ignore_index=unknown, reduction="none"), high=BOUND)
-        loss = _poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
+        loss = poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
         tops = (loss, x.detach().softmax(self.axis), losses.detach().reshape(labels.shape))
         return loss if self.num_tops == 1 else tops[: self.num_tops]
 
@@ -60,7 +50,7 @@ class SoftmaxWithLossOHEM(nn.Module):
 def _read(x: Tensor, labels: Tensor, axis: int, mean: _Mean) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
     """Scores (outer, classes, inner), labels (outer, inner), which of them count, and which are wrong on a GPU."""
     _same_batch(x, labels)
-    target, wrong = _guarded(_labels(x, labels, axis, mean.ignored), x.shape[axis], mean.ignored)
+    target, wrong = guarded(labels_of(x, labels, axis, mean.ignored), x.shape[axis], mean.ignored)
     return x.reshape(target.shape[0], x.shape[axis], target.shape[1]), target, mean.valid(target), wrong
 
 
@@ -101,7 +91,7 @@ class FocalLoss(nn.Module):
         logs = _held(scores.log_softmax(1).gather(1, index.unsqueeze(1)).squeeze(1), low=-BOUND)
         losses = -self.alpha * (1 - logs.exp()).clamp(min=FLT_MIN) ** self.gamma * logs
         losses = losses if valid is None else losses.where(valid, 0)
-        loss = _poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
+        loss = poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
         return loss if self.num_tops == 1 else (loss, x.detach().softmax(self.axis))
 
 

@@ -1,4 +1,4 @@
-"""Pooling and SPP: the greatest or the mean value of each window."""
+"""Pooling and SPP: the greatest or the mean value of each window, or one drawn by chance."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import PoolingParameter, SPPParameter
+from solver_cli.caffe_pb2 import LayerParameter, PoolingParameter, SPPParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape
-from solver_cli.registry import layer
+from solver_cli.registry import Shapes, layer
 
 Pair = tuple[int, int]
 
@@ -83,29 +83,76 @@ def _fitted(y: Tensor, size: Pair, value: float) -> Tensor:
     return F.pad(y, (0, short[1], 0, short[0]), value=value) if any(short) else y
 
 
-@layer("Pooling", tops=(1, 2), apart=True, half=lambda param, _: len(param.top) == 1, lets_go=True)  # top 1 holds indices
+def drawn_pool(x: Tensor, kernel: Pair, stride: Pair, ceil: bool, share: Tensor) -> Tensor:
+    """The first value of each window with which, in reading order, `share` (0 to 1) of the window's sum is reached."""
+    size = output_size(x, kernel, stride, (0, 0), ceil)
+    missing = [max(0, (n - 1) * s + k - of) for n, s, k, of in zip(size, stride, kernel, x.shape[2:], strict=True)]
+    x = F.pad(x, (0, missing[1], 0, missing[0]))
+    windows = x.unfold(2, kernel[0], stride[0]).unfold(3, kernel[1], stride[1])[:, :, : size[0], : size[1]].flatten(4)
+    sums = windows.detach().cumsum(4)
+    order = torch.arange(sums.shape[4], device=x.device)
+    reached = sums >= share.unsqueeze(4) * sums[..., -1:]
+    first = torch.where(reached, order, len(order) - 1).amin(4, keepdim=True)
+    return windows.gather(4, first).squeeze(4)
+
+
+def expected_pool(x: Tensor, kernel: Pair, stride: Pair, ceil: bool) -> Tensor:
+    """What `drawn_pool` gives on the average: sum x^2 / sum x of each window, 0 where the sum is not positive."""
+    squares, values = (mean_pool(each, kernel, stride, (0, 0), ceil) for each in (x * x, x))
+    positive = values > 0
+    return torch.where(positive, squares / values.where(positive, 1), 0)
+
+
+def _half(param: LayerParameter, bottoms: Shapes) -> bool:
+    """A second top holds indices; sums that decide by chance are float32."""
+    return len(param.top) == 1 and param.pooling_param.pool != PoolingParameter.STOCHASTIC
+
+
+@layer("Pooling", tops=(1, 2), apart=True, half=_half, lets_go=True)
 class Pooling(nn.Module):
     """top = the greatest (MAX) or mean (AVE) value of each window; a second top of MAX holds the winners' indices.
 
+    STOCHASTIC: in training a value that is drawn, each with its share of the window's sum, else their mean weighted so.
     Bottom (N, C, H, W). A class for want of a field's default: what is set decides (kernel_size or kernel_h and kernel_w).
     """
+
+    mask: Tensor | None = None  # random numbers drawn beforehand, for a batch that runs in pieces or more than once
 
     def __init__(self, param: PoolingParameter, shapes: Sequence[Shape], *, num_tops: int):
         super().__init__()
         (bottom,) = shapes
         _check_four_axes(bottom)
-        _check_method(param, "pooling_param.pool")
-        self.mean = param.pool == PoolingParameter.AVE
-        if self.mean and num_tops > 1:
+        self.mean, self.stochastic = param.pool == PoolingParameter.AVE, param.pool == PoolingParameter.STOCHASTIC
+        if num_tops > 1 and param.pool != PoolingParameter.MAX:
             raise ConfigError("only pool: MAX has a second top (the indices)", field="top")
         self.num_tops = num_tops
-        self.ceil = param.round_mode == PoolingParameter.CEIL
+        self.ceil = _rounds_up(param)
         self.kernel = _kernel(param)
         self.stride, self.pad = _pair(param, "stride"), _pair(param, "pad")
         _check_windows(self.kernel, self.stride, self.pad)
+        if self.stochastic:
+            if any(self.pad):
+                raise _error("pool: STOCHASTIC takes no pad: take it out", "pad")
+            self.generator: torch.Generator | None = None
+
+    @property
+    def draws(self) -> bool:
+        """Whether it goes by chance."""
+        return self.training and self.stochastic
+
+    def draw(self, like: Tensor) -> Tensor:
+        """Random numbers for a top of the shape of `like`, to use later."""
+        share = torch.empty(like.shape, dtype=torch.float32, device=like.device)
+        return share.uniform_(generator=None if like.is_meta else self.generator)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         kernel = self.kernel or (x.shape[2], x.shape[3])
+        if self.draws:
+            like = x.new_empty(()).expand(*x.shape[:2], *output_size(x, kernel, self.stride, self.pad, self.ceil))
+            share = self.draw(like) if self.mask is None else self.mask
+            return drawn_pool(x, kernel, self.stride, self.ceil, share.to(x.dtype))
+        if self.stochastic:
+            return expected_pool(x, kernel, self.stride, self.ceil)
         if self.mean:
             return mean_pool(x, kernel, self.stride, self.pad, self.ceil)
         y, index = max_pool(x, kernel, self.stride, self.pad, self.ceil)
@@ -121,9 +168,13 @@ def _check_four_axes(bottom: Shape) -> None:
         raise ConfigError(f"the input must have 4 axes (N, C, H, W), not the shape {tuple(bottom)}", field="bottom")
 
 
-def _check_method(param: PoolingParameter | SPPParameter, field: str) -> None:
-    if param.pool == PoolingParameter.STOCHASTIC:
-        raise ConfigError("pool: STOCHASTIC is not supported: use MAX or AVE", field=field)
+def _rounds_up(param: PoolingParameter) -> bool:
+    """Whether a last window may reach beyond the picture: by BVLC's name for it, or by other forks'."""
+    if not param.HasField("ceil_mode"):
+        return param.round_mode == PoolingParameter.CEIL
+    if param.HasField("round_mode") and param.ceil_mode != (param.round_mode == PoolingParameter.CEIL):
+        raise _error("round_mode and ceil_mode say the opposite: give one of them", "ceil_mode")
+    return param.ceil_mode
 
 
 def _kernel(param: PoolingParameter) -> Pair | None:
@@ -176,7 +227,8 @@ class SPP(nn.Module):
     def __init__(self, param: SPPParameter, shapes: Sequence[Shape]):
         super().__init__()
         _check_four_axes(shapes[0])
-        _check_method(param, "spp_param.pool")
+        if param.pool == SPPParameter.STOCHASTIC:
+            raise ConfigError("pool: STOCHASTIC is not supported: use MAX or AVE", field="spp_param.pool")
         if param.pyramid_height == 0:
             raise ConfigError("pyramid_height must be positive", field="spp_param.pyramid_height")
         self.height = param.pyramid_height

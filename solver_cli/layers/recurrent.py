@@ -172,13 +172,24 @@ def _gates_as_torchs(weight: Tensor) -> Tensor:
 class LSTMSteps(torch.autograd.Function):
     """All steps of an LSTM: states and cells (T, H, N) from the gates' inputs (T, 4H, N), W_h and markers (T, 1, N).
 
-    By hand, since autograd would make W_h's gradient once for each step and add them up, and start three times as many
-    operations. Nearly all of the time left is that of the matrix products.
+    `limit` bounds the gradients of the gates' inputs on their way back; `unmarked`: W_h's gradient is as if no sequence had
+    begun. By hand, since autograd would make W_h's gradient once for each step and add them up, and start three times as
+    many operations. Nearly all of the time left is that of the matrix products.
     """
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, markers: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any,
+        inputs: Tensor,
+        weight: Tensor,
+        markers: Tensor,
+        h: Tensor,
+        c: Tensor,
+        limit: float = 0,
+        unmarked: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         first, size = (h, c), len(c)
+        ctx.limit, ctx.unmarked = limit, unmarked
         gates = inputs.clone(memory_format=torch.contiguous_format)
         cells, tops = (gates.new_empty(len(gates), *c.shape) for _ in range(2))
         parts = gates.view(-1, 4, *c.shape).unbind(1)
@@ -194,7 +205,7 @@ class LSTMSteps(torch.autograd.Function):
         return tops, cells
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """The derivatives of cell and top by the gates' inputs are worked out for all steps at once."""
         weight, markers, gates, cells, tops, *first = ctx.saved_tensors
         i, f, o, g = gates.view(-1, 4, *cells[0].shape).unbind(1)
@@ -215,9 +226,12 @@ class LSTMSteps(torch.autograd.Function):
             di_df.mul_(dc)
             do.mul_(dh)
             dg.mul_(dc)
+            if ctx.limit:
+                diff.clamp_(-ctx.limit, ctx.limit)
             torch.mm(back, diff, out=dh).mul_(marker)
             dc.mul_(forget)
-        return *_gradients(diffs, _before(first[0], tops) * markers), None, None, None
+        seen = _before(first[0], tops)
+        return *_gradients(diffs, seen if ctx.unmarked else seen * markers), None, None, None, None, None
 
 
 _by_sigmoid, _by_tanh = torch.ops.aten.sigmoid_backward, torch.ops.aten.tanh_backward

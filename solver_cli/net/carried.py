@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from torch import Tensor
@@ -22,37 +24,44 @@ class Carried:
     def state(self) -> dict[str, Any]:
         """Plain values, bytes and tensors."""
         state: dict[str, Any] = {"sources": {}, "recurrent": {}}
-        for node in self.net.stateful:
+        for name, node in self._named():
             module: Any = node.module
             if node.source is not None:
-                state["sources"][node.name] = {"of": _identity(node), "at": node.source.state_dict()}
+                state["sources"][name] = {"of": _identity(node), "at": node.source.state_dict()}
             elif hasattr(module, "reset") and module.state is not None:
-                state["recurrent"][node.name] = list(module.state)
+                state["recurrent"][name] = list(module.state)
             elif node.kind.user_code and _resumes(module.instance):
-                state.setdefault("python", {})[node.name] = copy.deepcopy(module.instance.state_dict())
+                state.setdefault("python", {})[name] = copy.deepcopy(module.instance.state_dict())
         if self.net.draws is not None:
             state["generator"] = self.net.draws.get_state()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`. A layer whose data are others now starts anew, with one line. Raises DataError."""
-        for node in self.net.nodes:
+        for name, node in self._named():
             if node.source is not None:
-                saved = state["sources"].get(node.name)
+                saved = state["sources"].get(name)
                 if saved is not None and saved["of"] == _identity(node):
                     node.source.load_state_dict(saved["at"])
                 else:
                     log.warning("solver.cpp", f"layer '{node.name}' reads other data than the snapshot's: it begins anew")
-            elif (carried := state["recurrent"].get(node.name)) is not None and hasattr(node.module, "reset"):
+            elif (carried := state["recurrent"].get(name)) is not None and hasattr(node.module, "reset"):
                 node.module.state = tuple(tensor.to(self.net.device) for tensor in carried)  # type: ignore[union-attr, assignment]
         if self.net.draws is not None:
             try:
                 self.net.draws.set_state(state["generator"])
             except (KeyError, RuntimeError):
                 log.warning("solver.cpp", "the snapshot is of another device or net: dropout draws other masks from here on")
-        for node in self.net.nodes:
-            if node.name in state.get("python", {}) and _resumes(self.net.python_layers.get(node.name)):
-                node.module.call("load_state_dict", _arrays(state["python"][node.name]))  # type: ignore[union-attr, operator]
+        for name, node in self._named():
+            if name in state.get("python", {}) and node.kind.user_code and _resumes(node.module.instance):  # type: ignore[union-attr]
+                node.module.call("load_state_dict", _arrays(state["python"][name]))  # type: ignore[union-attr, operator]
+
+    def _named(self) -> Iterator[tuple[str, Node]]:
+        """The layers that carry something, each with a name of its own: its layer's, numbered from the second bearer on."""
+        bearers: Counter[str] = Counter()
+        for node in self.net.stateful:
+            bearers[node.name] += 1
+            yield node.name + f" #{bearers[node.name]}" * (bearers[node.name] > 1), node
 
 
 def log_forgetful(net: Net) -> None:

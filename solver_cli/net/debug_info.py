@@ -86,8 +86,9 @@ def _mean(tensor: Tensor) -> str:
 
 def _norms(net: Net) -> str:
     """L1 and L2 norms over all distinct learned blobs and their gradients."""
-    data = torch.cat([learned.blob.detach().flatten() for learned in net.learned]).double()
-    diff = torch.cat([_gradient(learned.blob).flatten() for learned in net.learned]).double()
+    none = torch.zeros(0, device=net.device)
+    data = torch.cat([none, *(learned.blob.detach().flatten() for learned in net.learned)]).double()
+    diff = torch.cat([none, *(_gradient(learned.blob).flatten() for learned in net.learned)]).double()
     l1 = f"({log.number(float(data.abs().sum()))}, {log.number(float(diff.abs().sum()))})"
     l2 = f"({log.number(float(data.norm()))}, {log.number(float(diff.norm()))})"
     return f"L1 norm = {l1}; L2 norm = {l2}"

@@ -17,12 +17,13 @@ def fuse(nodes: list[Node]) -> None:
     Only `Node.quick` changes. Layers, blobs and their names stay, so weights files, logs and observers see what they did.
     """
     for first, second in pairwise(nodes):
-        if both := _both(first, second):
+        if first.quick is None and (both := _both(first, second)):
             first.quick, second.quick, second.fused = passed_on, both, first
     makers: dict[str, Node] = {}
     for node in nodes:
-        if node.kind.overwrite and node.tops == node.bottoms and all(_lets_go(makers[blob]) for blob in node.bottoms):
-            node.quick = node.kind.overwrite(node.param) or node.quick
+        overwrite = node.kind.overwrite if node.quick is None and node.tops == node.bottoms else None
+        if overwrite and all(_lets_go(makers[blob]) for blob in node.bottoms):
+            node.quick = overwrite(node.param)
         makers.update(dict.fromkeys(node.tops, node))
 
 

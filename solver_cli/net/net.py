@@ -113,6 +113,16 @@ class Net(nn.Module):
 
     # -- learned blobs ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def by_name(self) -> dict[str, Node]:
+        """{layer name: the layer that weights of this name are for}: of several the first with learned blobs."""
+        result: dict[str, Node] = {}
+        for node in self.nodes:
+            if node.learned and not result.get(node.name, node).learned:
+                result[node.name] = node
+            result.setdefault(node.name, node)
+        return result
+
     @property
     def params(self) -> dict[str, list[Tensor]]:
         """{layer name: its learned tensors}, for layers that have any. A blob shared in another shape is a detached view."""
@@ -150,6 +160,9 @@ class Net(nn.Module):
     def _param_spec(self, node: Node, index: int, statistic: bool) -> ParamSpec:
         """The blob's ParamSpec. Statistics (BatchNorm's) are no learned values: their rate is 0 and may not be another."""
         params = node.param.param
+        rate: float | None = getattr(node.module.get_parameter(node.blob_names[index]), "rate", None)  # type: ignore[union-attr]
+        if rate is not None:
+            return _set_rate(node, index, rate)
         if not statistic:
             return params[index] if index < len(params) else ParamSpec()
         if index >= len(params):
@@ -183,13 +196,10 @@ class Net(nn.Module):
 
     def share_with(self, other: Net) -> None:
         """Use `other`'s learned blobs in the layers of the same name. Raises ConfigError where they do not fit."""
-        mine: dict[str, Node] = {}
-        for node in self.nodes:
-            mine.setdefault(node.name, node)
         for theirs in other.nodes:
-            if theirs.name not in mine:
+            node = self.by_name.get(theirs.name)
+            if node is None or bool(theirs.learned) < bool(other.by_name[theirs.name].learned):
                 continue
-            node = mine[theirs.name]
             if len(node.learned) != len(theirs.learned):
                 node.spec.fail(f"has {len(node.learned)} learned blobs, the train net's layer {len(theirs.learned)}")
             for index, (learned, blob) in enumerate(zip(node.learned, theirs.blobs(), strict=True)):
@@ -329,7 +339,7 @@ class Net(nn.Module):
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         probe = fn(torch.zeros(0))
         self.device = probe.device
-        drawing = [m for m in self.modules() if hasattr(type(m), "generator")]
+        drawing = [m for m in self.layers.modules() if hasattr(m, "generator")]
         if drawing and not probe.is_meta:
             self.draws = torch.Generator(self.device)
             self.draws.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
@@ -400,6 +410,20 @@ def _check_shared(node: Node, index: int, spec: ParamSpec, owner: Learned, meta:
             )
         setattr(merged, multiplier, value)
     owner.spec = merged
+
+
+def _set_rate(node: Node, index: int, rate: float) -> ParamSpec:
+    """The ParamSpec of a blob whose multipliers the layer sets, as its fork does, whatever the text says."""
+    params = node.param.param
+    while len(params) <= index:
+        params.add()
+    spec = params[index]
+    for multiplier in ("lr_mult", "decay_mult"):
+        if spec.HasField(multiplier) and getattr(spec, multiplier) != rate:
+            given = f"layer '{node.name}', param[{index}].{multiplier}: {getattr(spec, multiplier):g}"
+            log.info("net.cpp", f"{given} is not looked at, {node.param.type} makes it {rate:g}")
+        setattr(spec, multiplier, rate)
+    return spec
 
 
 def _array(blob: BlobProto) -> np.ndarray[Any, np.dtype[np.float32]]:

@@ -210,7 +210,8 @@ class Fit:
         except Error as error:
             return f"no forecast can be made ({error}): lower batch_size, and raise iter_size by as much"
         best = " or ".join(dict.fromkeys(filter(None, remedies))) or "smaller images or a smaller net: nothing else fits"
-        return f"{what}, {mebi(budget)} are free; try {best}"
+        spare = f", {100 * SPARE:.0f} % of them a reserve for what no forecast sees" if need <= budget else ""
+        return f"{what}, {mebi(budget)} are free{spare}; try {best}"
 
     def _remedy(self, splitting: Splitting, budget: int) -> str:
         """The options with which it fits; "" if it does not."""

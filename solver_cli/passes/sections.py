@@ -110,6 +110,15 @@ def records(net: Net) -> int:
     raise ConfigError(f"net '{net.name}' cannot be split into micro-batches: it reads no data")
 
 
+def check_rows(net: Net) -> None:
+    """Refuse data that have not a row for each record where several batches become one. Raises ConfigError."""
+    size = records(net)
+    for node in net.nodes:
+        for top, shape in zip(node.tops, node.shapes, strict=True):
+            if node.run is None and shape[:1] != (size,):
+                node.spec.fail(f"batches cannot be joined, because '{top}' has not a row for each of their {size} records")
+
+
 def _under_loss(nodes: Sequence[Node]) -> set[Node]:
     """The layers that a loss depends on."""
     below: set[str] = set()

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from . import io
+from . import elsewhere, io
 from .net import Net
 from .proto.caffe_pb2 import TEST
+
+__getattr__ = elsewhere.names(__name__, caffe="solver_cli:pycaffe")
 
 
 class Classifier(Net):

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from .net_spec import Function, Top, layers
+from .net_spec import Function, Top
+from .net_spec import layers as L
 
 PASS_THROUGH_LAYERS = [
     "AbsVal", "BatchNorm", "Bias", "BNLL", "Clip", "Dropout", "ELU", "Eltwise", "Exp", "LRN", "Log", "MVN", "PReLU", "Power",
@@ -132,4 +133,4 @@ def crop(top_from: Top, top_to: Top) -> Any:
     if (np.round(shift) != shift).any():
         raise AssertionError(f"cannot crop noninteger offset (b = {shift})")
     first = 2 if axis is None else axis + 1
-    return layers.Crop(top_from, top_to, crop_param={"axis": first, "offset": [int(-b) for b in shift]})
+    return L.Crop(top_from, top_to, crop_param={"axis": first, "offset": [int(-b) for b in shift]})

@@ -9,10 +9,12 @@ import numpy as np
 
 from solver_cli.errors import ConfigError
 
-from . import io
+from . import elsewhere, io
 from .classifier import transformer
 from .net import Net
 from .proto.caffe_pb2 import TEST
+
+__getattr__ = elsewhere.names(__name__, caffe="solver_cli:pycaffe", os="os")
 
 
 class Detector(Net):

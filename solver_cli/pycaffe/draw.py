@@ -8,9 +8,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+from solver_cli import caffe_pb2 as caffe_pb2
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, PoolingParameter
 from solver_cli.errors import ConfigError
+from solver_cli.pycaffe import elsewhere
 from solver_cli.text.upgrade import net_needs_upgrade, upgrade_net
+
+__getattr__ = elsewhere.names(__name__, pydot="pydot")
 
 LAYER_STYLE_DEFAULT = {"shape": "record", "fillcolor": "#6495ED", "style": "filled"}
 NEURON_LAYER_STYLE = {"shape": "record", "fillcolor": "#90EE90", "style": "filled"}

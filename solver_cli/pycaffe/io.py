@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from solver_cli import caffe_pb2 as caffe_pb2
+from solver_cli import files
 from solver_cli.caffe_pb2 import BlobProto, BlobProtoVector, Datum
 from solver_cli.data.decode import opencv
+from solver_cli.pycaffe import elsewhere
 
 Array = npt.NDArray[Any]
+
+__getattr__ = elsewhere.names(__name__, skimage="skimage.io", resize="skimage.transform:resize", zoom="scipy.ndimage:zoom")
 
 # -- messages <-> arrays --------------------------------------------------------------------------------------------------
 
@@ -186,14 +190,16 @@ class Transformer:
 _GREY = (0.2125, 0.7154, 0.0721)  # scikit-image's weights of red, green and blue
 
 
-def load_image(filename: str | os.PathLike[str], color: bool = True) -> Array:
+def load_image(filename: str | os.PathLike[str] | IO[bytes], color: bool = True) -> Array:
     """The picture in a file: float32 in [0, 1], RGB [height, width, 3], or grey [height, width, 1] without `color`.
 
+    `filename`: its name, or a file that is open for reading bytes.
     Grey pictures are repeated to three channels, transparency is dropped. Raises OSError if there is no picture in the
     file, ConfigError if OpenCV is not installed.
     """
     cv2 = opencv()
-    data = np.frombuffer(Path(filename).read_bytes(), np.uint8)
+    content = files.read(filename) if isinstance(filename, str | os.PathLike) else filename.read()
+    data = np.frombuffer(content, np.uint8)
     stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
     if stored is None:
         raise OSError(f"{filename} is not a picture that can be decoded")

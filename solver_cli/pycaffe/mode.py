@@ -59,8 +59,8 @@ def next_seed() -> int | None:
 
 
 def layer_type_list() -> list[str]:
-    """The names of all layer types."""
-    return list(layer_types())
+    """The names of all layer types; one that several Caffes have in meanings of their own (BN/segnet) counts once."""
+    return list(dict.fromkeys(name.partition("/")[0] for name in layer_types()))
 
 
 # -- several processes ------------------------------------------------------------------------------------------------

@@ -260,6 +260,7 @@ class Net:
         """Copy the weights of the file `path`, binary or HDF5, into the layers of the same name. Raises SnapshotError."""
         self._prepare()
         snapshot.load_weights(self.core, str(path))
+        self._pass.forget()
 
     load_hdf5 = copy_from
 
@@ -287,6 +288,7 @@ class Net:
             if id(learned.blob) not in before:
                 learned.blob = nn.Parameter(learned.blob.detach(), learned.blob.requires_grad)
         self.core.install()
+        self._pass.forget()
 
     def clear_param_diffs(self) -> None:
         """Set the diffs of all learned blobs to zero."""
@@ -301,6 +303,10 @@ class Net:
     @property
     def _blob_names(self) -> list[str]:
         return list(self.blobs)
+
+    @property
+    def _blob_loss_weights(self) -> list[float]:
+        return list(self.blob_loss_weights.values())
 
     @property
     def _inputs(self) -> list[int]:

@@ -7,13 +7,18 @@ A net of one layer: `n = NetSpec(); n.data = L.Input(shape=dict(dim=[1, 3, 8, 8]
 from __future__ import annotations
 
 from collections import Counter
+from collections import OrderedDict as OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from google import protobuf as protobuf
 from google.protobuf.message import Message
 
 from solver_cli import caffe_pb2
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
+from solver_cli.pycaffe import elsewhere
+
+__getattr__ = elsewhere.names(__name__, six="six")
 
 _DESCRIPTOR: Any = LayerParameter.DESCRIPTOR
 
@@ -193,5 +198,6 @@ class Parameters:
         return _Enum(getattr(caffe_pb2, f"{name}Parameter"))
 
 
+_param_names = param_name_dict()  # BVLC's own name for it, which some scripts use
 layers = Layers()
 params = Parameters()

@@ -60,6 +60,10 @@ class Pass:
         weighted = [(self.blobs[name], w) for name, w in zip(node.tops, node.loss_weights, strict=True) if w and name]
         return sum(float(blob.data_on(self.net.device).sum()) * weight for blob, weight in weighted)
 
+    def forget(self) -> None:
+        """Other weights have come: a backward pass without a new forward pass is that of the blobs as they are."""
+        self.records.clear()
+
     def _read(self, node: Node) -> None:
         if node.source is not None:
             for name, tensor in zip(node.tops, node.source.next_batch(), strict=True):

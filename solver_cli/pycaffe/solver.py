@@ -65,6 +65,8 @@ class Solver:
     def restore(self, file: str) -> None:
         """Go on from a solver state. Raises SnapshotError."""
         self._run(self.core.restore, str(file))
+        for net in (self.net, *self.test_nets):
+            net._pass.forget()
 
     def snapshot(self) -> None:
         """Write weights and state. Raises SnapshotError."""
@@ -141,31 +143,31 @@ class SGDSolver(Solver):
     type = "SGD"
 
 
-class NesterovSolver(Solver):
+class NesterovSolver(SGDSolver):
     """Nesterov's accelerated gradient."""
 
     type = "Nesterov"
 
 
-class AdaGradSolver(Solver):
+class AdaGradSolver(SGDSolver):
     """AdaGrad."""
 
     type = "AdaGrad"
 
 
-class RMSPropSolver(Solver):
+class RMSPropSolver(SGDSolver):
     """RMSProp."""
 
     type = "RMSProp"
 
 
-class AdaDeltaSolver(Solver):
+class AdaDeltaSolver(SGDSolver):
     """AdaDelta."""
 
     type = "AdaDelta"
 
 
-class AdamSolver(Solver):
+class AdamSolver(SGDSolver):
     """Adam."""
 
     type = "Adam"
@@ -174,5 +176,6 @@ class AdamSolver(Solver):
 def get_solver(file: str) -> Solver:
     """The solver of the type that the file names."""
     kind = read_solver(str(file)).param.type if Path(file).is_file() else ""
-    found: type[Solver] = next((c for c in Solver.__subclasses__() if c.type == kind), Solver)
+    classes: list[type[Solver]] = [SGDSolver, *SGDSolver.__subclasses__()]
+    found = next((solver for solver in classes if solver.type == kind), Solver)
     return found(file)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
 from types import ModuleType
 
 from solver_cli import log
 
 PACKAGE = "solver_cli.pycaffe"
-MODULES = ("io", "net_spec", "classifier", "detector", "draw", "coord_map", "proto", "proto.caffe_pb2")
+MODULES = (
+    "_caffe", "pycaffe", "io", "net_spec", "classifier", "detector", "draw", "coord_map", "proto", "proto.caffe_pb2", "test",
+)  # fmt: skip
 SITE = "_caffe.cpp"
+ON_PATH = str(Path(__file__).with_name("on_path"))  # holds a package caffe, which is this one
 
 
 def ours() -> ModuleType:
@@ -19,9 +24,14 @@ def ours() -> ModuleType:
 
 
 def install() -> ModuleType:
-    """Let `import caffe` give this package from now on, and `caffe.io` ... its modules; return it."""
+    """Let `import caffe` give this package from now on, and `caffe.io` ... its modules; return it.
+
+    Processes that multiprocessing spawns know nothing of that, but begin with this one's sys.path.
+    """
     package = ours()
-    sys.modules["caffe"] = sys.modules["caffe.pycaffe"] = sys.modules["caffe._caffe"] = package
+    if ON_PATH not in sys.path:
+        sys.path.insert(0 if _holds_caffe(sys.path[:1]) else 1, ON_PATH)
+    sys.modules["caffe"] = package
     for name in MODULES:
         parent, _, leaf = name.rpartition(".")
         folder = importlib.import_module(f"{PACKAGE}.{parent}" if parent else PACKAGE)
@@ -58,3 +68,8 @@ def _real() -> tuple[ModuleType | None, str]:
     for name in [name for name in sys.modules if name == "caffe" or name.startswith("caffe.")]:
         del sys.modules[name]
     return None, why
+
+
+def _holds_caffe(folders: list[str]) -> bool:
+    """Whether `import caffe` would find something in one of the folders."""
+    return PathFinder.find_spec("caffe", folders) is not None

@@ -12,9 +12,9 @@ from threading import Thread
 from typing import BinaryIO
 
 from solver_cli import log
-from solver_cli.errors import SnapshotError, Where
+from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, runstate, solverstate
-from solver_cli.formats.atomic import leftovers
+from solver_cli.formats.atomic import leftovers, reason
 
 PIECE = 1 << 20
 
@@ -112,9 +112,19 @@ def check_pair(state: solverstate.State, weights: str, path: str) -> None:
 
 
 def newest_whole(prefix: str) -> str | None:
-    """The state of the newest snapshot `<prefix>_iter_<N>` whose two files are whole; those that are not are named."""
+    """The state of the newest snapshot `<prefix>_iter_<N>` whose two files are whole; those that are not are named.
+
+    Raises ConfigError where nobody can look.
+    """
     sweep(prefix)
-    for iteration, path in sorted(_states(prefix), reverse=True):
+    try:
+        states = sorted(_states(prefix), reverse=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        message = f"cannot look for snapshots of '{prefix}': {reason(error)}"
+        raise ConfigError(message, field="snapshot_prefix") from None
+    for iteration, path in states:
         try:
             if not weights_of(solverstate.read(path), path):
                 raise SnapshotError("it names no weights file", Where(path))
@@ -150,12 +160,13 @@ def thin_out(prefix: str, keep: int, iteration: int) -> None:
 
     Later ones are of another run; nobody asked to remove those.
     """
-    old = sorted((entry for entry in _states(prefix) if entry[0] <= iteration), reverse=True)[keep:]
-    for _, path in old:
-        state = Path(path)
-        for file in (state, state.with_name(state.name.replace(".solverstate", ".caffemodel"))):  # no state without weights
-            with suppress(OSError):
-                file.unlink()
+    with suppress(OSError):
+        old = sorted((entry for entry in _states(prefix) if entry[0] <= iteration), reverse=True)[keep:]
+        for _, state in old:
+            head, _, form = state.rpartition(".solverstate")
+            for file in (state, f"{head}.caffemodel{form}"):  # no state without weights
+                with suppress(OSError):
+                    Path(file).unlink()
 
 
 def sweep(prefix: str) -> None:
@@ -163,10 +174,10 @@ def sweep(prefix: str) -> None:
 
     A pair's weights get their name first. Killed before the state got its own, they lie beside an unnamed whole state.
     """
-    folder, name = Path(prefix).parent, _literal(Path(prefix).name)
-    for file, target in leftovers(folder, f"{name}_*"):
+    folder, name = os.path.split(prefix)
+    for file in leftovers(Path(folder), f"{name}_"):
         with suppress(OSError):
-            if ".solverstate" in target.name and _belongs(file):
+            if target := _unnamed(file):
                 file.replace(target)
                 log.info("solver.cpp", f"{target}: a killed run had it written, but for its name; it has its name now")
             else:
@@ -174,23 +185,20 @@ def sweep(prefix: str) -> None:
                 log.info("solver.cpp", f"{file}: removed the unfinished file of a killed run")
 
 
-def _belongs(file: Path) -> bool:
-    """Whether an unnamed state is whole and its weights are those on the disk."""
+def _unnamed(file: Path) -> Path | None:
+    """The name that an unfinished file was to get, if it is a whole state whose weights are those on the disk."""
     try:
         state = solverstate.read(file)
-        return bool(state.run and weights_of(state, str(file)))
+        whole = state.run and weights_of(state, str(file))
     except SnapshotError:
-        return False
+        return None
+    head, _, form = Path(state.learned_net).name.rpartition(".caffemodel")
+    return file.with_name(f"{head}.solverstate{form}") if whole and head else None
 
 
 def _states(prefix: str) -> Iterator[tuple[int, str]]:
-    """(iteration, path) of every solver state of `prefix`."""
-    folder, name = Path(prefix).parent, Path(prefix).name
-    for file in folder.glob(f"{_literal(name)}_iter_*.solverstate*"):
-        if match := re.fullmatch(re.escape(name) + r"_iter_(\d+)\.solverstate(\.h5)?", file.name):
-            yield int(match[1]), str(folder / file.name)
-
-
-def _literal(name: str) -> str:
-    """A file name with the characters that a pattern would read as wild ones made literal."""
-    return re.sub(r"([*?\[])", r"[\1]", name)
+    """(iteration, path) of every solver state of `prefix`. Raises OSError, and ValueError for what no folder is called."""
+    folder, name = os.path.split(prefix)
+    for file in Path(folder).iterdir():
+        if match := re.fullmatch(re.escape(name) + r"_iter_([0-9]+)\.solverstate(\.h5)?", file.name):
+            yield int(match[1]), str(file)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
@@ -18,12 +20,13 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError, Where
 from solver_cli.formats import caffemodel, runstate, solverstate
-from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.atomic import atomic_write, check_place
 from solver_cli.formats.caffemodel import LayerWeights
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Learned, Node, shape_string
 from solver_cli.snapshots import archive
-from solver_cli.snapshots.archive import Summed, identity, weights_of
+from solver_cli.snapshots.archive import Summed, identity
+from solver_cli.text import dialects
 
 Array = npt.NDArray[np.float32]
 
@@ -47,15 +50,25 @@ class Names:
         """The two files of the snapshot with the best test output."""
         return f"{self.prefix}_best.caffemodel" + ".h5" * self.hdf5, f"{self.prefix}_best.solverstate" + ".h5" * self.hdf5
 
-    def check_writable(self) -> None:
-        """Raise ConfigError unless the folder is there and can be written."""
-        folder = Path(self.prefix).parent
-        if not folder.is_dir():
-            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' does not exist; create it"
-            raise ConfigError(message, field="snapshot_prefix")
-        if not os.access(folder, os.W_OK):
-            message = f"cannot write snapshots to '{self.prefix}': the folder '{folder}' is not writable"
-            raise ConfigError(message, field="snapshot_prefix")
+    def check_writable(self, last: int = 0) -> None:
+        """Raise ConfigError unless files of these names, up to iteration `last`, can be written: it is tried."""
+        if found := self._refusal(max(last, 0)):
+            raise ConfigError(f"cannot write snapshots to '{self.prefix}': {found}", field="snapshot_prefix")
+
+    def _refusal(self, last: int) -> str:
+        folder = os.path.dirname(self.prefix) or "."  # noqa: PTH120 - Path takes 'a/' for 'a'
+        if os.path.isdir(folder):  # noqa: PTH112 - no error for names that no system takes
+            if not os.access(folder, os.W_OK | os.X_OK):
+                return f"the folder '{folder}' is not writable"
+        elif os.path.exists(folder):  # noqa: PTH110
+            return f"'{folder}' is a file, not a folder"
+        elif "\0" not in folder:
+            return f"the folder '{folder}' does not exist; create it"
+        try:
+            check_place(self.state(last))
+        except SnapshotError as error:
+            return error.message.removeprefix("cannot be written: ")
+        return ""
 
 
 # -- weights --------------------------------------------------------------------------------------------------------
@@ -75,19 +88,14 @@ def load_weights(net: Net, path: str) -> None:
 
 def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple[Tensor, Array]]:
     """(learned blob, array of the file) for every layer that both have."""
-    nodes: dict[str, Node] = {}
-    for node in net.nodes:
-        nodes.setdefault(node.name, node)
-    for layer in weights.layers:
-        if layer.name not in nodes:
-            log.info("net.cpp:746", f"Ignoring source layer {layer.name}")
-            continue
-        node = nodes[layer.name]
-        given = _given(node, layer, weights.hdf5)
-        if len(layer.blobs) > len(node.learned) or not all(given):
+    for layer, node in _of_one_name(net, weights):
+        layer = _arranged(node, layer)
+        if not _complete(node, layer, weights.hdf5):
             raise SnapshotError(
                 f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
-                f"{len(node.learned)}: rename the layer to learn it from scratch",
+                f"{len(node.learned)}: rename the layer to learn it from scratch"
+                + f", or say whose {node.param.type} it is (--dialect)"
+                * (node.param.type in dialects.WORDS),
                 Where(path),
             )
         for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
@@ -103,13 +111,45 @@ def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple
             yield blob, array
 
 
-def _given(node: Node, layer: LayerWeights, hdf5: bool) -> list[bool]:
-    """For each blob of the node, whether the file has it, or may leave it to its owner (HDF5)."""
+def _of_one_name(net: Net, weights: caffemodel.Weights) -> Iterator[tuple[LayerWeights, Node]]:
+    """(layer of the file, the net's). Of several of one name those with blobs count: one by one, where both have as many, so
+    that a run finds its own again; else each is for the first that it fits, and the last one stays, as with Caffe."""
+    found: dict[str, list[LayerWeights]] = {}
+    for layer in weights.layers:
+        found.setdefault(layer.name, []).append(layer)
+    learned: dict[str, list[Node]] = {}
+    for node in net.nodes:
+        if node.learned:
+            learned.setdefault(node.name, []).append(node)
+    for name, layers in found.items():
+        if name not in net.by_name:
+            for _ in layers:
+                log.info("net.cpp:746", f"Ignoring source layer {name}")
+            continue
+        layers = [layer for layer in layers if layer.blobs] or layers[:1]
+        nodes = learned.get(name, [net.by_name[name]])
+        if len(layers) == len(nodes):
+            yield from zip(layers, nodes, strict=True)
+        else:
+            first = {x: next((node for node in nodes if _complete(node, x, weights.hdf5)), None) for x in layers}
+            yield from [(x, node) for x, node in first.items() if node] or [(layers[0], nodes[0])]
+
+
+def _arranged(node: Node, layer: LayerWeights) -> LayerWeights:
+    """The file's layer with its blobs in the order of the net's, where a fork has had them in several orders."""
+    order = node.module.order([blob.size for blob in layer.blobs]) if hasattr(node.module, "order") else None  # type: ignore
+    if order is None:
+        return layer
+    return replace(layer, blobs=tuple(layer.blobs[i] for i in order), legacy=tuple(layer.legacy[i] for i in order))
+
+
+def _complete(node: Node, layer: LayerWeights, hdf5: bool) -> bool:
+    """Whether the file has all blobs of the node, and no more, or leaves them to their owners (HDF5)."""
     blobs = list(layer.blobs) + [None] * (len(node.learned) - len(layer.blobs))
-    return [
+    return len(blobs) == len(node.learned) and all(
         blob is not None or (hdf5 and learned.node is not node)
-        for blob, learned in zip(blobs, node.learned, strict=False)
-    ]  # fmt: skip
+        for blob, learned in zip(blobs, node.learned, strict=True)
+    )  # fmt: skip
 
 
 # -- pairs ----------------------------------------------------------------------------------------------------------
@@ -129,6 +169,12 @@ class Pair:
     solver: solverstate.State
     run: dict[str, Any]
     stream: torch.cuda.Stream | None  # on which a GPU copies it, while training's goes on
+
+    @property
+    def learned(self) -> list[tuple[str, int]]:
+        """(layer, blob) of every distinct learned blob, in the order of the history."""
+        places = [(i, j) for i, own in enumerate(self.blobs) for j in range(len(own))]
+        return [(self.net.layer[i].name, j) for i, j in places if (i, j) not in self.shared]
 
     def copied(self) -> Pair:
         """The pair in memory of its own, on the host."""
@@ -200,8 +246,10 @@ def _step(steps: dict[int, Tensor], learned: Tensor, blob: Tensor) -> Tensor:
 
 
 def _held(net: Net, learned: Learned, blob: Tensor) -> Tensor:
-    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics and of a Python layer's."""
-    stays = learned.blob.requires_grad and learned.node.name not in net.python_layers
+    """A learned blob that stays as it is until the next update: a copy of BatchNorm's statistics, of a Python layer's blobs
+    and of those that a layer `rewrites` in its passes."""
+    rewritten = learned.node.name in net.python_layers or getattr(learned.node.module, "rewrites", False)
+    stays = learned.blob.requires_grad and not rewritten
     return blob if stays else blob.clone()
 
 
@@ -224,38 +272,6 @@ def _copy(blob: Tensor) -> Tensor:
     return torch.from_numpy(array(blob).copy("K")) if blob.device.type == "cpu" else blob.detach().cpu()
 
 
-# -- solver states --------------------------------------------------------------------------------------------------
-
-
-def load_state(path: str, history: list[Tensor], solver_type: str) -> tuple[solverstate.State, str]:
-    """Read the state `path` and check that its history fits; return it and the weights file it names, "" for none.
-
-    Raises SnapshotError.
-    """
-    state = solverstate.read(path)
-    if len(state.history) != len(history):
-        raise SnapshotError(
-            f"the history has {len(state.history)} blobs, {solver_type} on this net needs {len(history)}: it is of another "
-            "solver type or net; resume with the solver that wrote it, or start from its weights with --weights",
-            Where(path),
-        )
-    for index, (found, own) in enumerate(zip(state.history, history, strict=True)):
-        if found.size != own.numel():
-            raise SnapshotError(
-                f"history blob {index} has the shape {shape_string(found.shape)}, the net's is "
-                f"{shape_string(tuple(own.shape))}: the snapshot is of another net",
-                Where(path),
-            )
-    return state, weights_of(state, path)
-
-
-def copy_history(state: solverstate.State, history: list[Tensor]) -> None:
-    """Copy the history of a state that has been checked."""
-    with torch.no_grad():
-        for own, found in zip(history, state.history, strict=True):
-            own.copy_(torch.from_numpy(found.reshape(own.shape)))
-
-
 # -- a run's --------------------------------------------------------------------------------------------------------
 
 
@@ -265,26 +281,42 @@ class Checkpoints:
     `saved`: the state of the last one that was begun, "" if it failed; `good`: of the last one that is on the disk.
     """
 
-    def __init__(self, param: SolverParameter, keep: int):
-        """Raises ConfigError where snapshots that are asked for could not be written."""
+    def __init__(self, param: SolverParameter, keep: int, file: str = "", best: bool = False):
+        """`keep`: how many stay on the disk (0: all); `file`: the solver's; `best`: whether the best one is kept as well.
+
+        Raises ConfigError where snapshots that are asked for could not be written.
+        """
+        self.origin = {"type": param.type, "file": Path(file).name, "random_seed": param.random_seed}
         self.names = Names(param.snapshot_prefix, param.snapshot_format == SolverParameter.SnapshotFormat.Value("HDF5"))
         self.keep = keep
         self.writer = archive.Writer()
         self.saved = self.good = ""
+        self._begun, self._own = time.time(), set[str]()
         self._copied = Event()
         self._copied.set()
         archive.sweep(self.names.prefix)
-        if param.snapshot or param.snapshot_after_train:
-            self.names.check_writable()
+        if param.snapshot or param.snapshot_after_train or best:
+            self.names.check_writable(param.max_iter)
+
+    def check_layers(self, net: Net) -> None:
+        """Raise ConfigError where the weights of `net` cannot be written in this format."""
+        try:
+            if self.names.hdf5:
+                caffemodel.check_names([node.name for node in net.nodes], [len(node.learned) for node in net.nodes])
+        except SnapshotError as error:
+            named = [str(node.spec.where("name")) for node in net.nodes if f"'{node.name}'" in error.message]
+            raise ConfigError(f"{error.message} ({', '.join(named)})", field="snapshot_format") from None
 
     def write(self, pair: Pair, retry: str, copy: bool) -> None:
         """Write `pair` in the background, then remove what is more than `keep`; for `retry` see `archive.Writer`.
 
         With `copy` training may go on: its next update waits for `copied`. Else it must wait for the writer.
         """
+        pair = replace(pair, run={**pair.run, "origin": {**self.origin, "blobs": pair.learned}})
 
         def job() -> None:
             try:
+                self._look_for_others(pair.state)
                 (self._copy(pair) if copy else pair).write()
             except BaseException:
                 self.saved = ""
@@ -296,6 +328,14 @@ class Checkpoints:
         if copy:
             self._copied.clear()
         self.writer.submit(job, retry)
+
+    def _look_for_others(self, path: str) -> None:
+        """Warn of a second run of the same names: the state `path` is there, younger than this run, and not its own."""
+        with suppress(OSError):
+            if path not in self._own and os.stat(path).st_mtime > self._begun:  # noqa: PTH116
+                remedy = "each needs a snapshot_prefix of its own, or they overwrite each other's snapshots"
+                log.warning("solver.cpp", f"{path}: another run has written it since this one began: {remedy}")
+        self._own.add(path)
 
     def _copy(self, pair: Pair) -> Pair:
         try:

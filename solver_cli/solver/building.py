@@ -13,9 +13,11 @@ from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
 from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
-from solver_cli.solver import doubts
-from solver_cli.solver.solverspec import SolverSpec, test_nets, train_net
-from solver_cli.text.netspec import NetSpec
+from solver_cli.snapshots.snapshot import Checkpoints
+from solver_cli.solver import detection, doubts
+from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
+from solver_cli.solver.watchers import check_output
+from solver_cli.text.netspec import NetSpec, filter_layers
 from solver_cli.text.user_code import look_in
 
 Prepare = Callable[[Net], None]
@@ -34,6 +36,7 @@ def build_nets(
     device: torch.device,
     python_layers: bool,
     several: bool,
+    snapshots: Checkpoints,
     prepare: Prepare,
     interrupted: Callable[[], bool],
 ) -> tuple[Net, list[Net]]:
@@ -58,10 +61,39 @@ def build_nets(
         log.info("solver.cpp:190", f"Creating test net (#{index}) specified by {what}")
         tests.append(build(net_spec, index + 1))
     doubts.warn(spec, train, tests, several)
+    with spec.placing():
+        snapshots.check_layers(train)
+        if spec.param.eval_type == "detection":
+            for net in tests:
+                detection.check(net)
     for net in tests:
         net.share_with(train)
     log_forgetful(train)
     return train, tests
+
+
+def check_all(spec: SolverSpec, best: str) -> None:
+    """Refuse what a run would stumble over, before any net is built. Raises ConfigError.
+
+    `best`: the test output whose best snapshot is kept, if one is: looked for in the nets' texts.
+    """
+    check(spec)
+    if best:
+        check_output(best, _test_outputs(spec))
+
+
+def _test_outputs(spec: SolverSpec) -> list[list[str]]:
+    """The outputs of each test net: blobs that are made and not read."""
+    found = []
+    with log.silent():
+        for _, net in test_nets(spec):
+            made: dict[str, None] = {}
+            for layer in filter_layers(net):
+                for blob in layer.param.bottom:
+                    made.pop(blob, None)
+                made.update(dict.fromkeys(layer.param.top))
+            found.append(list(made))
+    return found
 
 
 def find_modules(file: str, net: NetSpec) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import LRNParameter, SolverParameter
+from solver_cli.caffe_pb2 import EltwiseParameter, LRNParameter, SolverParameter
 from solver_cli.errors import Where
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node, backward_needs
@@ -48,16 +48,20 @@ def _of_solver(solver: SolverSpec) -> Iterator[tuple[Where, str]]:
 def _of_rate(param: SolverParameter) -> Iterator[tuple[str, str]]:
     """(field, doubt) of what makes the weights move."""
     policy = param.lr_policy
-    if not param.HasField("base_lr"):
+    if policy == "multifixed":
+        pass  # has rates of its own
+    elif not param.HasField("base_lr"):
         yield "base_lr", "base_lr is missing, so 0: the weights do not change"
     elif param.base_lr < 0:
         yield "base_lr", f"base_lr is {param.base_lr:g}: the weights go where the loss rises"
-    if policy in ("step", "exp", "multistep") and not param.HasField("gamma"):
+    if policy in ("step", "exp", "multistep", "plateau") and not param.HasField("gamma"):
         yield "lr_policy", f"lr_policy '{policy}' without gamma, which is 0 then: so is the rate from the first drop on"
     if policy in ("inv", "poly") and not param.HasField("power"):
         yield "lr_policy", f"lr_policy '{policy}' without power, which is 0 then: the rate stays base_lr"
     if policy == "multistep" and not param.stepvalue:
         yield "lr_policy", "lr_policy 'multistep' without a stepvalue: the rate stays base_lr"
+    if policy == "plateau" and not param.plateau_winsize:
+        yield "lr_policy", "lr_policy 'plateau' without a plateau_winsize: the rate stays base_lr"
     for index, (before, value) in enumerate(pairwise(param.stepvalue), 1):
         if policy == "multistep" and value <= before:
             doubt = f"stepvalue {value} stands behind {before}: as with Caffe, one step at most is taken in an iteration"
@@ -108,19 +112,27 @@ def _idle(node: Node) -> list[str]:
 
 
 def _of_names(net: Net) -> Iterator[tuple[Where, str]]:
-    """Layers with weights and one name: weights files and test nets tell them apart by nothing else."""
-    seen: set[str] = set()
+    """Layers of one name: weights files and test nets tell them apart by nothing else."""
+    first: dict[str, Node] = {}
     for node in net.nodes:
-        if node.learned and node.name in seen:
-            yield (
-                node.spec.where("name"),
-                f"another layer is called '{node.name}' too: weights are found by name, so rename one",
-            )
-        seen.add(node.name)
+        other, meant = first.setdefault(node.name, node), net.by_name[node.name]
+        if other is node or not meant.learned:
+            continue
+        twice = node.learned and meant is not node
+        effect = "weights are found by name" if twice else "Caffe cannot read the weights of such nets"
+        yield (
+            node.spec.where("name"),
+            f"another layer is called '{node.name}' too ({other.spec.where('name')}): {effect}, so rename one",
+        )
 
 
 def _of_overwritten(net: Net) -> Iterator[tuple[Where, str]]:
-    """The first layer whose gradient Caffe computes from what a layer in place has overwritten."""
+    """Sums in place, and the first layer whose gradient Caffe computes from what a layer in place has overwritten."""
+    for node in net.nodes:
+        sums = node.param.type == "Eltwise" and node.param.eltwise_param.operation == EltwiseParameter.SUM
+        if sums and node.bottoms[0] == node.tops[0]:
+            words = "works in place: Caffe's sum loses its bottom 0 then, the one here does not, see docs/differences.md"
+            yield node.spec.where("top"), f"layer '{node.name}' (Eltwise) {words}"
     found = list(_overwritten(net))
     if found:
         node, what = found[0]

@@ -17,6 +17,7 @@ from solver_cli.passes.memory import batch_of
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.precision import Precision
 from solver_cli.snapshots.snapshot import Names
+from solver_cli.solver.detection import log_precisions
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.watchers import Displayed, Tested, Watcher
 
@@ -70,7 +71,10 @@ class LogLines(Watcher):
             return
         if self.schedule.param.test_compute_loss and test.batches:
             log.info("solver.cpp:401", f"Test loss: {log.number(float(test.loss) / test.batches)}")
-        log_outputs("Test", "solver.cpp:414", self.tests[test.index], test.means)
+        if test.precisions:
+            log_precisions(test.precisions, self.schedule.param.show_per_class_result)
+        else:
+            log_outputs("Test", "solver.cpp:414", self.tests[test.index], test.means)
 
     def saving(self, weights: str, state: str) -> None:
         kind = "HDF5" if self.names.hdf5 else "binary proto"

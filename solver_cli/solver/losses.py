@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.net.net import Net
 
 
@@ -39,8 +40,8 @@ class SmoothedLoss:
         self.count += 1
 
     def state(self) -> dict[str, Any]:
-        """The window as plain values (a float32 is exact in them)."""
-        return {"losses": [float(x) for x in self.losses], "count": self.count, "value": float(self.value)}
+        """The window as it is now."""
+        return {"losses": list(self.losses), "count": self.count, "value": self.value}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from `state`, unless the window has another length now."""
@@ -53,10 +54,10 @@ class SmoothedLoss:
 class Losses:
     """The losses of the iterations: they stay on the device, so that nobody waits for it before a display."""
 
-    def __init__(self, net: Net, window: int, check: Callable[[float, int], None]):
-        """`window`: of the smoothed loss; `check` looks at each (loss, iteration) when it is known."""
-        self.net, self.check = net, check
-        self.smoothed = SmoothedLoss(window)
+    def __init__(self, net: Net, param: SolverParameter, check: Callable[[float, int], None]):
+        """`param`: says how many losses are smoothed; `check` looks at each (loss, iteration) when it is known."""
+        self.net, self.param, self.check = net, param, check
+        self.smoothed = SmoothedLoss(param.average_loss)
         self._pending: list[Tensor] = []
 
     def restart(self) -> None:
@@ -65,12 +66,13 @@ class Losses:
         self._pending.clear()
 
     def add(self, loss: Tensor) -> None:
-        """Take in the loss of the next iteration."""
-        self._pending.append(loss)
+        """Take in the loss of the next iteration, if anything ever asks for it: a display, or policy plateau."""
+        if self.param.display or self.param.lr_policy == "plateau":
+            self._pending.append(loss)
 
     def settle(self, iteration: int) -> float:
         """The smoothed loss, with all losses up to that of `iteration`; waits for the device."""
-        losses = torch.stack(self._pending).tolist()
+        losses = torch.stack(self._pending).tolist() if self._pending else []
         for at, loss in enumerate(losses, iteration - len(losses) + 1):
             self.check(loss, at)
             self.smoothed.add(loss)

@@ -123,6 +123,9 @@ class RunOptions(Options):
     cpu: bool = option(False, "Train on the CPU, whatever solver_mode says.", DATA)
     level: int = option(0, "Level of the train net's state.  [default: 0]", DATA, metavar="N", parse=whole())
     stage: str = option("", "Stages of the train net's state.", DATA, metavar="NAME[,NAME]")
+    dialect: str | None = option(
+        None, "Whose words the nets use where they do not tell: ssd, segnet, nvcaffe ...", DATA, metavar="NAME"
+    )
     settings: tuple[tuple[str, str], ...] = option(
         (), "Override a solver field for this run, such as base_lr=0.001 or train_state.level=1. Repeatable.", DATA,
         metavar="FIELD=VALUE", parse=assignment, names=["--set"],

@@ -8,7 +8,7 @@ from solver_cli import log
 from solver_cli.errors import DataError, Error, SnapshotError, Where
 from solver_cli.formats import runstate
 from solver_cli.formats.solverstate import State
-from solver_cli.snapshots import snapshot
+from solver_cli.snapshots import resume, snapshot
 from solver_cli.snapshots.parts import Parts
 from solver_cli.solver.alarm import Alarm
 from solver_cli.solver.schedule import Schedule
@@ -83,7 +83,7 @@ class Saving:
         self.alarm.weights()
         self.watchers.tell(Watcher.saving, weights, path)
         self.files.writer.wait()  # so that memory holds one copy only
-        state = State(self.schedule.iter, "", self.schedule.current_step)
+        state = State(self.schedule.iter, "", self.schedule.current_step, event=self.schedule.event())
         steps = self.update.steps if self.schedule.param.snapshot_diff else None
         pair = snapshot.collect(self.update.net, (weights, path), state, self.update.history, self.boundary, steps)
         self.files.write(pair, retry, copy)
@@ -96,12 +96,12 @@ class Saving:
         """
         net, history = self.update.net, self.update.history
         self.files.copied()
-        state, weights = snapshot.load_state(path, history, self.schedule.param.type)
+        state, weights = resume.load_state(path, self.update)
         if weights:
             snapshot.load_weights(net, weights)
         log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
-        snapshot.copy_history(state, history)
-        self.schedule.go_on(state.iter, state.current_step)
+        resume.copy_history(state, history)
+        self.schedule.go_on(state.iter, state.current_step, state.event)
         self.files.saved = self.files.good = path
         try:
             run = runstate.loads(state.run)

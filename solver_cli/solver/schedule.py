@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +18,16 @@ import numpy as np
 from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import ConfigError, SnapshotError
-from solver_cli.solver.lr_policy import learning_rate, step_counter
+from solver_cli.formats.solverstate import Event
+from solver_cli.solver.lr_policy import learning_rate, period_start, step_counter
+from solver_cli.solver.plateau import NOTHING_YET, Plateau
+from solver_cli.updates.settings import warms_up
 
 POLICIES = ("step", "multistep")
+UNGROWN = (
+    "warmup_iter", "rampup_interval", "min_lr", "larc", "local_lr_auto", "momentum_policy", "weight_decay_policy",
+    "lookahead",
+)  # settings that count iterations, or to which the size of a batch is nothing
 EXACT = 1 + 1e-6  # a gamma of 0.1 is a float32 a little above it: 1 / gamma shall be 10 all the same
 
 
@@ -49,6 +56,8 @@ class Schedule:
 
     `iter`          how often the weights have been updated, which is the number of the iteration that comes
     `current_step`  how often the rate has dropped: Caffe's counter of policy multistep
+    `plateau`       what policy plateau remembers of the losses
+    `loss`          gives policy plateau the smoothed loss of the iteration at work
 
     All else follows from `param`, `cap` and the iteration, so that a resumed run goes on alike. The `position` of an
     iteration is the one of the file at which as many records have been seen.
@@ -57,6 +66,8 @@ class Schedule:
     def __init__(self, param: SolverParameter, cap: int | None = None):
         """Raises ConfigError where nothing can grow up to `cap`."""
         self.param = param
+        self.plateau = Plateau(param)
+        self.loss: Callable[[], float] = lambda: 0.0
         self.iter = self.current_step = self._begun = 0
         self.cap: int | None = None
         self._stages: list[Stage] = []  # as far as they have been asked for
@@ -73,6 +84,9 @@ class Schedule:
                 f"but {found}",
                 field="gamma" if policy in POLICIES else "lr_policy",
             )
+        decoupled = "regularization_type" if self.param.regularization_type == "decoupled" else ""
+        if other := next((name for name in UNGROWN if _is_set(self.param, name)), decoupled):
+            raise ConfigError(f"{option} does not go together with {other}: leave one out", field=other)
         if cap <= self.param.iter_size:
             found = f"{option} is the largest iter_size: it must be above the file's {self.param.iter_size}"
             raise ConfigError(found, field="iter_size")
@@ -104,10 +118,10 @@ class Schedule:
         """The iteration at which max_iter is reached."""
         return self.reached(self.param.max_iter)
 
-    def due(self, interval: int, iteration: int) -> bool:
-        """Whether a multiple of `interval` (0: never) of the file's iterations was reached after the iteration before."""
-        every = abs(interval)
-        return bool(every) and self.position(iteration) // every > self.position(iteration - 1) // every
+    def due(self, interval: int, iteration: int, offset: int = 0) -> bool:
+        """Whether a multiple of `interval` (0: never) of the file's iterations, from `offset` on, has come with this one."""
+        every, now, before = abs(interval), self.position(iteration) - offset, self.position(iteration - 1) - offset
+        return bool(every) and now // every > before // every
 
     def following(self, interval: int, iteration: int) -> int:
         """The first iteration after `iteration` at which `interval` is due."""
@@ -132,8 +146,10 @@ class Schedule:
 
     def advance(self) -> float:
         """The learning rate of the iteration that comes; the step counter moves on to it."""
-        step = self.step(self.iter, self.current_step)
-        if self.param.lr_policy == "multistep" and step != self.current_step:
+        step, policy = self.step(self.iter, self.current_step), self.param.lr_policy
+        if policy == "plateau" and not warms_up(self.param, self.iter):
+            step = self.plateau.step(self.iter, step, self.loss())
+        if policy == "multistep" and step != self.current_step:
             log.info("sgd_solver.cpp:50", f"MultiStep Status: Iteration {self.iter}, step = {step}")
         self.current_step = step
         return self.rate(self.iter, step)
@@ -155,10 +171,18 @@ class Schedule:
 
     # -- resuming ---------------------------------------------------------------------------------------------------
 
-    def go_on(self, iteration: int, step: int) -> None:
-        """Go on at `iteration` with this step counter."""
+    def go_on(self, iteration: int, step: int, event: Event | None) -> None:
+        """Go on at `iteration` with this step counter and, if the state tells it, what policy plateau remembers."""
         self.iter = self._begun = iteration
         self.current_step = step
+        if event and self.param.lr_policy == "plateau":
+            self.plateau.minimum_loss, self.plateau.last_event = event
+
+    def event(self) -> Event | None:
+        """What forks' states hold for policies plateau and sgdr: the minimum loss, and when it or the rate last changed."""
+        if self.param.lr_policy == "sgdr":
+            return NOTHING_YET, period_start(self.param, self.iter)
+        return (self.plateau.minimum_loss, self.plateau.last_event) if self.param.lr_policy == "plateau" else None
 
     @property
     def has_updated(self) -> bool:
@@ -193,6 +217,11 @@ class Schedule:
         while self._stages[-1].reached(self._stages[-1].end) <= iteration:
             self._stages.append(next(self._further))
         return self._stages[max(bisect_right(self._stages, iteration, key=lambda stage: stage.first) - 1, 0)]
+
+
+def _is_set(param: SolverParameter, name: str) -> bool:
+    """Whether a field is set to anything else than its default, which all forks have as the way of BVLC's."""
+    return bool(getattr(param, name) != param.DESCRIPTOR.fields_by_name[name].default_value)
 
 
 def _stages(param: SolverParameter, cap: int) -> Iterator[Stage]:

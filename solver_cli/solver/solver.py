@@ -25,14 +25,14 @@ from solver_cli.snapshots.parts import Each, Parts
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import testing
 from solver_cli.solver.alarm import Alarm
-from solver_cli.solver.building import Device, build_nets, default_device
+from solver_cli.solver.building import Device, build_nets, check_all, default_device
 from solver_cli.solver.loglines import LogLines
 from solver_cli.solver.losses import Losses
 from solver_cli.solver.options import Options
 from solver_cli.solver.saving import Saving
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.signals import Action
-from solver_cli.solver.solverspec import SolverSpec, check, read_solver
+from solver_cli.solver.solverspec import SolverSpec, read_solver
 from solver_cli.solver.watchers import Best, Displayed, Tested, Watcher, Watchers
 from solver_cli.text import prototxt
 from solver_cli.updates.update import Update
@@ -67,9 +67,9 @@ class Solver:
         self.ending: Callable[[], bool] = lambda: False
         self.stopping = self._resumed = False
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
-        check(self.spec)
+        check_all(self.spec, options.keep_best)
         with self.spec.placing():
-            self.snapshots = Checkpoints(self.param, options.keep or 0)
+            self.snapshots = Checkpoints(self.param, options.keep or 0, self.spec.file, bool(options.keep_best))
             self.schedule = Schedule(self.param, options.grow_batch)
         self._build_nets(Splitting.of(options.micro_batch, options.recompute, options.batch_norm_window, options.offload))
         log.info("solver.cpp:57", "Solver scaffolding done.")
@@ -79,7 +79,7 @@ class Solver:
         options, param = self.options, self.param
         several = (param.iter_size > 1 or self.schedule.cap is not None) and not splitting.window
         self.net, self.test_nets = build_nets(
-            self.spec, self.device, options.python_layers, several, self.prepare, lambda: self.ending()
+            self.spec, self.device, options.python_layers, several, self.snapshots, self.prepare, lambda: self.ending()
         )
         self.precision = Precision(options.precision, self.net, self.test_nets)
         if options.compile:
@@ -90,12 +90,11 @@ class Solver:
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, param, splitting, options.fit, options.memory)
-        self.losses = Losses(self.net, param.average_loss, self.alarm.loss)
+        self.losses = Losses(self.net, param, self.alarm.loss)
+        self.schedule.loss = lambda: self.losses.settle(self.iter)
         tests = Each([Carried(net) for net in self.test_nets])
         self.parts = Parts(schedule=self.schedule, fit=self.fit, precision=self.precision, train=Carried(self.net))
-        self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise}
-        if param.display:
-            self.parts["pending"] = self.losses
+        self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise, "pending": self.losses}
         lines = LogLines(self.schedule, self.net, self.test_nets, self.noise, self.precision, self.snapshots.names)
         self.watchers = Watchers([lines])
         if options.keep_best:
@@ -108,9 +107,9 @@ class Solver:
         """How often the weights have been updated."""
         return self.schedule.iter
 
-    def due(self, interval: int) -> bool:
+    def due(self, interval: int, offset: int = 0) -> bool:
         """Whether something that happens every `interval` iterations of the file (0: never) happens now."""
-        return self.schedule.due(interval, self.iter)
+        return self.schedule.due(interval, self.iter, offset)
 
     # -- the loop ---------------------------------------------------------------------------------------------------
 
@@ -148,15 +147,14 @@ class Solver:
 
     def _iterate(self) -> None:
         """One iteration, in Caffe's order, up to its snapshot if one is due."""
-        if self.due(self.param.test_interval) and (self.iter > 0 or self.param.test_initialization):
+        if self.due(self.param.test_interval, self.param.test_offset) and (self.iter > 0 or self.param.test_initialization):
             self.test_all()
             if self.stopping:
                 return
         self._clear_gradients()
         self.watchers.tell(Watcher.on_start, self.iter)
         loss, outputs = self._forward_backward()
-        if self.param.display:
-            self.losses.add(loss)
+        self.losses.add(loss)
         if self.due(self.param.display):
             self.update.log_clipping()
             self.watchers.tell(Watcher.displayed, Displayed(self.iter, self.losses.settle(self.iter), outputs))
@@ -194,7 +192,7 @@ class Solver:
             self.losses.add(self.fit.look(self.net)[0])
             self.update.log_clipping()
             log.info("solver.cpp:327", f"Iteration {self.iter}, loss = {log.number(self.losses.settle(self.iter))}")
-        if self.due(self.param.test_interval):
+        if self.due(self.param.test_interval, self.param.test_offset):
             self.test_all()
         log.info("solver.cpp:332", "Optimization Done.")
 
@@ -208,8 +206,8 @@ class Solver:
         """Run test net `index` for its test_iter batches; log and return the means of its outputs."""
         net, batches = self.test_nets[index], self.param.test_iter[index]
         self.watchers.tell(Watcher.testing, index, self.iter)
-        loss, means = testing.test(net, batches, self.fit, self._poll, self.watchers, self.param.debug_info)
-        tested = Tested(self.iter, index, batches, loss, None if self.stopping else means)
+        found = testing.test(net, batches, self.fit, self._poll, self.watchers, self.param)
+        tested = Tested(self.iter, index, batches, found.loss, None if self.stopping else found.means, found.precisions)
         self.watchers.tell(Watcher.tested, tested)
         return {name: mean.flatten().tolist() for name, mean in (tested.means or {}).items()}
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 
 from solver_cli import log
 from solver_cli.caffe_pb2 import NetState, Phase, SolverParameter
 from solver_cli.errors import ConfigError, nearest
+from solver_cli.solver import lr_policy
+from solver_cli.solver.detection import AP_VERSIONS
 from solver_cli.solver.lr_policy import POLICIES
 from solver_cli.text import forks, prototxt
 from solver_cli.text.netspec import NetSpec, read_net, upgraded
 from solver_cli.text.prototxt import Place
 from solver_cli.text.upgrade import upgrade_solver
+from solver_cli.updates import settings
 from solver_cli.updates.rules import RULES
 
 TRAIN_NETS = ("net", "net_param", "train_net", "train_net_param")
@@ -29,6 +32,7 @@ class SolverSpec:
     param: SolverParameter
     file: str = "<text>"
     place: Place = field(default_factory=Place)
+    dialect: str | None = None  # of its nets, where they do not tell: see text/dialects.py
 
     def fail(self, message: str, path: str | None = None) -> NoReturn:
         """Raise a ConfigError at the field `path`."""
@@ -52,6 +56,12 @@ def read_solver(path: str) -> SolverSpec:
     except ConfigError as error:
         error.where = error.where or place.where(path, error.field)
         raise
+    fill_in_prefix(param, path)
+    return SolverSpec(param, path, place)
+
+
+def fill_in_prefix(param: SolverParameter, path: str) -> None:
+    """Name the snapshots after the solver file `path` where no snapshot_prefix does, or only a folder, as Caffe does."""
     if not param.HasField("snapshot_prefix"):
         what = "the solver file's name, which snapshots would have (say snapshot_prefix in it),"
         param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), what)
@@ -59,7 +69,6 @@ def read_solver(path: str) -> SolverSpec:
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
         log.info("upgrade_proto.cpp:1124", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
-    return SolverSpec(param, path, place)
 
 
 def check(spec: SolverSpec) -> None:
@@ -78,30 +87,23 @@ def check(spec: SolverSpec) -> None:
             spec.fail(f"{name} must be 1 or more, not {getattr(param, name)}", name)
     if param.solver_mode == SolverParameter.GPU and param.device_id < 0:
         spec.fail(f"device_id must be 0 or more, not {param.device_id}", "device_id")
-    _check_rule(spec)
-    if param.weight_decay and param.regularization_type not in ("L1", "L2"):
-        spec.fail(f"unknown regularization_type '{param.regularization_type}': expected L1 or L2", "regularization_type")
+    if param.weight_decay and param.regularization_type not in ("L1", "L2", "decoupled"):
+        found = f"unknown regularization_type '{param.regularization_type}'"
+        spec.fail(f"{found}: expected L1, L2 or decoupled", "regularization_type")
+    if trouble := RULES[param.type].trouble(param) or settings.trouble(param) or lr_policy.trouble(param):
+        field, found = trouble
+        spec.fail(found, field)
+    if settings.rectified(param) and not param.HasField("rectified"):
+        log.info("adam_solver.cpp", "Adam is rectified, as jolibrain's is unless a solver says rectified: false")
     for name, paths in (("snapshot_prefix", [param.snapshot_prefix]), ("weights", param.weights)):
         for path in paths:
             if words := prototxt.unnameable(path):
                 spec.fail(f"{name} '{path}': {words}", name)
+    for name, values in (("eval_type", ("classification", "detection")), ("ap_version", tuple(AP_VERSIONS))):
+        if (value := getattr(param, name)) not in values:
+            spec.fail(f"unknown {name} '{value}': expected {' or '.join(values)}{nearest(value, values)}", name)
     _check_policy(spec)
     _check_tests(spec)
-
-
-def _check_rule(spec: SolverSpec) -> None:
-    """Refuse factors with which a rule divides by 0 or takes roots of negative numbers. Caffe looks at rms_decay only."""
-    param = spec.param
-    if param.type in ("AdaGrad", "RMSProp") and param.momentum:
-        spec.fail(f"{param.type} knows no momentum: take it out, or set it to 0 (found {param.momentum:g})", "momentum")
-    below_1 = {"RMSProp": ["rms_decay"], "Adam": ["momentum", "momentum2"]}.get(param.type, [])
-    for name in below_1:
-        if not 0 <= getattr(param, name) < 1:
-            spec.fail(f"{name} of {param.type} must be at least 0 and below 1, not {getattr(param, name):g}", name)
-    if param.type == "AdaDelta" and not 0 <= param.momentum <= 1:
-        spec.fail(f"momentum of AdaDelta must be between 0 and 1, not {param.momentum:g}", "momentum")
-    if param.type not in ("SGD", "Nesterov") and param.delta < 0:
-        spec.fail(f"delta of {param.type} must be 0 or more, not {param.delta:g}", "delta")
 
 
 def _check_policy(spec: SolverSpec) -> None:
@@ -114,7 +116,7 @@ def _check_policy(spec: SolverSpec) -> None:
     if policy in ("step", "sigmoid") and param.stepsize <= 0:
         field = "stepsize" if param.HasField("stepsize") else "lr_policy"
         spec.fail(f"lr_policy '{policy}' needs a stepsize above 0, not {param.stepsize}", field)
-    if policy in ("step", "exp", "inv", "multistep", "sigmoid") and param.gamma < 0:
+    if policy in ("step", "exp", "inv", "multistep", "sigmoid", "plateau") and param.gamma < 0:
         spec.fail(f"lr_policy '{policy}' needs a gamma of 0 or more, not {param.gamma:g}", "gamma")
 
 
@@ -152,6 +154,7 @@ def train_net(spec: SolverSpec) -> NetSpec:
     else:
         log.info("solver.cpp:102", f"Creating training net from net file: {param.net}")
         net = _file(spec, param.net, "net")
+    net = replace(net, dialect=spec.dialect)
     return net.with_state(NetState(phase=Phase.Value("TRAIN")), param.train_state)
 
 
@@ -168,7 +171,8 @@ def test_nets(spec: SolverSpec) -> list[tuple[str, NetSpec]]:
             nets.append((f"net file: {param.net}", _file(spec, param.net, "net")))
     phase = NetState(phase=Phase.Value("TEST"))
     states = param.test_state or [NetState()] * len(nets)
-    return [(what, net.with_state(phase, state)) for (what, net), state in zip(nets, states, strict=True)]
+    pairs = zip(nets, states, strict=True)
+    return [(what, replace(net, dialect=spec.dialect).with_state(phase, state)) for (what, net), state in pairs]
 
 
 def _inside(spec: SolverSpec, name: str, index: int | None = None) -> NetSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isnan
 from typing import Any, Concatenate, ParamSpec
 
@@ -26,13 +26,17 @@ class Displayed:
 
 @dataclass(frozen=True)
 class Tested:
-    """A test of test net `index`: the sum of its losses, and the means of its outputs; None if it was broken off."""
+    """A test of test net `index`: the sum of its losses, and the means of its outputs; None if it was broken off.
+
+    Of an output of judged detections, `precisions` has the average precision of each class; its mean is that over them.
+    """
 
     iteration: int
     index: int
     batches: int
     loss: Tensor
     means: Mapping[str, Tensor] | None
+    precisions: Mapping[str, Mapping[int, float | None]] = field(default_factory=dict)
 
 
 class Watcher:
@@ -81,6 +85,16 @@ class Watchers(list[Watcher]):
             getattr(watcher, event.__name__)(*facts, **named)
 
 
+def check_output(output: str, outputs: Sequence[Sequence[str]]) -> int:
+    """The index of the first test net, of those with these outputs, that has `output`. Raises ConfigError if none has."""
+    found = next((i for i, names in enumerate(outputs) if output in names), -1)
+    if found < 0:
+        known = [name for names in outputs for name in names]
+        have = f"the test nets have {', '.join(sorted(set(known)))}" if known else "there is no test net"
+        raise ConfigError(f"--keep-best {output}: no such test output{nearest(output, known)}; {have}")
+    return found
+
+
 class Best(Watcher):
     """Keeps a snapshot of the best value of a test output: the highest, or the lowest of a loss or an error.
 
@@ -90,11 +104,7 @@ class Best(Watcher):
     def __init__(self, output: str, nets: Sequence[Net], save: Callable[[], None]):
         """`save` writes the snapshot. Raises ConfigError where no test net has such an output."""
         self.output, self.save = output, save
-        self.net = next((i for i, net in enumerate(nets) if output in net.outputs), -1)
-        if self.net < 0:
-            known = [name for net in nets for name in net.outputs]
-            have = f"the test nets have {', '.join(sorted(set(known)))}" if known else "there is no test net"
-            raise ConfigError(f"--keep-best {output}: no such test output{nearest(output, known)}; {have}")
+        self.net = check_output(output, [net.outputs for net in nets])
         self.lower = output in nets[self.net].loss_weights or "loss" in output.lower() or "error" in output.lower()
         self.value: float | None = None
 

@@ -150,14 +150,18 @@ def _own(layer: LayerParameter) -> tuple[Row, str] | None:
 def _by_the_net(
     word: str, own: Sequence[tuple[Row, str] | None], layers: Sequence[LayerSpec], spoken: Counter[str]
 ) -> tuple[Row, str] | None:
-    """What the word's other layers tell, else what the other types of the net tell; None if they tell nothing or differ."""
+    """What the word's other layers tell, else, if BVLC has no such type, what the other types of the net tell.
+
+    None if they tell nothing, or differ.
+    """
+    meanings = {row.dialect: row for row in reversed(ROWS) if row.word == word}
     same = {row.dialect: why for (row, why), layer in _told(own, layers) if layer.param.type == word}
-    dialects = same or {row.dialect: "as other layers of the net are" for row in ROWS if spoken[row.dialect]}
-    rows = {row.name: row for row in ROWS if row.word == word and row.dialect in dialects}
-    if len(rows) != 1:
+    others = [dialect for dialect in meanings if spoken[dialect] and BVLC not in meanings]
+    found = same or dict.fromkeys(others, "as other layers of the net are")
+    if len(found) != 1:
         return None
-    (row,) = rows.values()
-    return row, dialects[row.dialect]
+    ((dialect, why),) = found.items()
+    return meanings[dialect], why
 
 
 def _told(own: Sequence[tuple[Row, str] | None], layers: Sequence[LayerSpec]) -> list[tuple[tuple[Row, str], LayerSpec]]:

@@ -58,6 +58,9 @@ ENGINE: Rows = {
     "ParseNet": {
         "SolverParameter": "log_avg_gradient_norm",
     },
+    "chuanqi305": {
+        "ReLU6Parameter": "engine",
+    },
     "py-RFCN-priv": {
         "DeformableConvolutionParameter": "engine",
     },
@@ -76,12 +79,10 @@ NOT_YET: Rows = {
     },
     "DeepLab": {
         "BatchNormParameter": "update_global_stats",
-        "ConvolutionParameter": "hole hole_h hole_w",
         "EuclideanLossParameter": "type",
-        "ImageDataParameter": "ignore_label label_type has_label max_labels",
+        "ImageDataParameter": "has_label max_labels",
         "LayerParameter": "strict_dim softmaxloss_param",
-        "TransformationParameter": "scale_factors crop_width crop_height",
-    },
+            },
     "FlowNet2": {
         "DataParameter": (
             "huge_video_dataset limit_samples preselection_file preselection_label range_start range_end rand_permute "
@@ -101,9 +102,7 @@ NOT_YET: Rows = {
         "PoolingParameter": "pad_3d kernel_size_3d stride_3d avg_include_pad axis",
         "ReLUParameter": "fuse",
         "ReshapeParameter": "pixelshuffler",
-        "SolverParameter": (
-            "stagelr stageiter disabled_update warmup_iter warmup_start_lr local_lr_auto local_gw_ratio test_offset"
-        ),
+        "SolverParameter": "disabled_update",
         "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
     },
     "MobileNet-YOLO": {
@@ -119,17 +118,13 @@ NOT_YET: Rows = {
     },
     "NVCaffe": {
         "BatchNormParameter": "scale_filler bias_filler scale_bias",
-        "DataParameter": "shuffle",
         "DropoutParameter": "random_seed",
         "ELUParameter": "lambda",
         "ImageDataParameter": "short_side dataset_share_per_node",
         "LossParameter": "label_smoothing",
         "MultiBoxLossParameter": "ignore_difficult_gt",
         "PoolingParameter": "torch_pooling",
-        "SolverParameter": (
-            "rampup_interval rampup_lr min_lr momentum_policy max_momentum momentum_power larc larc_policy larc_eta "
-            "larc_turbo weight_decay_policy weight_decay_power max_weight_decay test_and_snapshot_last_epochs"
-        ),
+        "SolverParameter": "larc_turbo test_and_snapshot_last_epochs",
         "TransformationParameter": "num_labels",
     },
     "NormFace": {
@@ -143,13 +138,11 @@ NOT_YET: Rows = {
             "face_transform max_shear_ratio max_aspect_ratio max_rotate_angle min_random_scale max_random_scale "
             "max_random_shift face_mirror face_point_num balance_class balance_by label_cut_start label_cut_end"
         ),
-        "InnerProductParameter": "normalize",
         "MemoryDataParameter": "transpose",
         "ParameterParameter": "blob_filler",
         "PoolingParameter": "blobs_lr blobs_a_min",
         "ScaleParameter": "min_value max_value",
         "SoftmaxParameter": "hard_ratio class_weight hard_mining_label cutting_point normalize_type label_smooth_factor",
-        "SolverParameter": "clamp_weights_lower clamp_weights_upper clip_weights",
         "TransformationParameter": "center_crop erase_ratio scale_min scale_max aspect_min aspect_max",
     },
     "ParseNet": {
@@ -169,18 +162,20 @@ NOT_YET: Rows = {
     "R-FCN": {
         "LossParameter": "pre_fixed_normalizer",
     },
-    "SSD": {
-        "SolverParameter": "eval_type ap_version show_per_class_result plateau_winsize",
-        "TransformationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
-    },
     "SegNet": {
-        "DropoutParameter": "sample_weights_test",
         "LossParameter": "weight_by_label_freqs class_weighting",
     },
     "YOLO2": {
         "DataParameter": "num_label",
         "DetectionOutputParameter": "side classes num_box coords nms_threshold biases label_map_file",
         "RegionLossParameter": "num_label",
+        "RegionParameter": "num biases",
+    },
+    "caffe-pro": {
+        "ConvolutionParameter": "filterwise_ratio",
+        "FilterParamter": "axis num_output",
+        "ImageDataParameter": "new_dim bicubic",
+        "TransposeParameter": "n c h w",
     },
     "chuanqi305": {
         "ConvolutionParameter": "tf_pad",
@@ -188,11 +183,11 @@ NOT_YET: Rows = {
     },
     "community": {
         "FocalLossParameter": "gama",
-        "PoolingParameter": "ceil_mode",
         "ROIAlignParameter": "position_sensitive num_roi_per_image roi_end_mode",
     },
     "jolibrain": {
         "DenseImageDataParameter": "rotate one_hot_nclasses",
+        "DiceCoefLossParameter": "weights contour_shape contour_size contour_amplitude",
         "DetectionEvaluateParameter": "output_logits",
         "DetectionOutputParameter": "objectness_score output_logits",
         "DistortionParameter": "prob brightness contrast hue saturation random_order all_effects",
@@ -204,17 +199,21 @@ NOT_YET: Rows = {
         "NoiseParameter": "all_effects",
         "NonMaximumSuppressionParameter": "soft_nms theta",
         "SoftmaxParameter": "scaling_temperature",
-        "SolverParameter": (
-            "lr_dropout decoupled_wd_t0 decoupled_wd_mult amsgrad rectified gc adabelief lr_mult p_mult period "
-            "lookahead lookahead_steps lookahead_alpha"
-        ),
+        "SolverParameter": "lr_dropout",
         "TransformationParameter": "geometry_param rotate untransformed_top",
     },
     "py-RFCN-priv": {
         "InterpParameter": "use_blob_size",
     },
+    "warp-ctc": {
+        "ContinuationIndicatorParameter": "batch_size",
+        "CtcLossParameter": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t",
+        "DataParameter": "task_class_num",
+        "ImageDataParameter": "task_class_num regression",
+        "MemoryDataParameter": "label_size",
+        "TransformationParameter": "add_noise noise_ratio",
+    },
     "yjxiong": {
-        "ConvolutionParameter": "dilation_h dilation_w",
         "ReductionParameter": "k",
         "TransformationParameter": (
             "fix_crop more_fix_crop multi_scale scale_ratios max_distort is_flow original_image stride upper_size "
@@ -229,6 +228,7 @@ NOT_YET: Rows = {
 
 # Values of BVLC's enums, by the field that takes them.
 NOT_YET_VALUES: Rows = {
+    "jolibrain": {"DiceCoefLossParameter.generalization": "MULTICLASS_WEIGHTED_ALL"},
     "NormFace": {
         "EltwiseParameter.operation": "SORT",
         "PoolingParameter.pool": "DEF DEF_ALL DEF_ALL2 DEF_ALL3 DEF_ALL4 LOWRES",
@@ -240,7 +240,20 @@ NOT_YET_VALUES: Rows = {
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
 _OHEM = {"SmoothL1LossOHEM", "SmoothL1Loss/rfcn", "SoftmaxWithLossOHEM", "SoftmaxWithLoss/rfcn"}
-KNOWN_TO: dict[str, set[str]] = {"LossParameter.normalization": _OHEM, "LossParameter.pre_fixed_normalizer": _OHEM}
+KNOWN_TO: dict[str, set[str]] = {
+    "BatchNormParameter.scale_filler": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.bias_filler": {"BatchNorm/nvcaffe", "BatchNorm/intel"},
+    "BatchNormParameter.scale_bias": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.use_weight_bias": {"BatchNorm/intel"},
+    "BatchNormParameter.bias_term": {"BatchNorm/intel"},
+    "BatchNormParameter.filler": {"BatchNorm/intel"},
+    "BatchNormParameter.stats_batch_size": {"BatchNorm/intel"},
+    "BatchNormParameter.relu": {"BatchNorm/intel"},
+    "LossParameter.weight_by_label_freqs": {"SoftmaxWithLoss/segnet"},
+    "LossParameter.class_weighting": {"SoftmaxWithLoss/segnet"},
+    "LossParameter.normalization": _OHEM,
+    "LossParameter.pre_fixed_normalizer": _OHEM,
+}
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
 
@@ -261,7 +274,7 @@ def refused(message: Message, kind: str = "") -> Iterator[tuple[str, str]]:
     for path, owner, field, value in _fields(message):
         if kind in KNOWN_TO.get(f"{owner}.{field.name}", ()):
             continue
-        if fork := _NOT_YET.get((owner, field.name)):
+        if fork := NOT_YET_FIELDS.get((owner, field.name)):
             yield path, f"field '{field.name}' (of {fork}'s fork) is not supported yet"
         elif field.enum_type is not None and not _repeated(value):
             name = field.enum_type.values_by_number[value].name
@@ -287,7 +300,7 @@ def tell(*messages: Message) -> None:
 def means_something(kind: str, message: str, field: str) -> bool:
     """Whether a layer of this registered type looks at the message's field: False for what is accepted or refused here."""
     known = kind in KNOWN_TO.get(f"{message}.{field}", ())
-    return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in _NOT_YET)
+    return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in NOT_YET_FIELDS)
 
 
 def values(field: FieldDescriptor) -> list[str]:
@@ -325,4 +338,4 @@ def _by_field(rows: Rows) -> dict[tuple[str, str], str]:
     return {(message, field): fork for fork, message, fields in found for field in fields.split()}
 
 
-ENGINE_FIELDS, _NOT_YET, _VALUES = _by_field(ENGINE), _by_field(NOT_YET), _by_field(NOT_YET_VALUES)
+ENGINE_FIELDS, NOT_YET_FIELDS, _VALUES = _by_field(ENGINE), _by_field(NOT_YET), _by_field(NOT_YET_VALUES)

@@ -151,7 +151,8 @@ def insert_splits(layers: list[LayerSpec], net: NetParameter | None = None) -> l
         for j, blob in enumerate(spec.param.top):
             use = (i, j)
             if readers[use] > 1:
-                result.append(replace(spec, param=_split(spec, blob, j, readers[use], weights.get(use, 0.0))))
+                split = _split(spec, blob, j, readers[use], weights.get(use, 0.0))
+                result.append(replace(spec, param=split, kind=""))
                 if weights.get(use):
                     param.ClearField("loss_weight")
                     result[at] = replace(result[at], weight_moved=True)

@@ -11,13 +11,13 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, TypeVar
 
 from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
+from solver_cli import files
 from solver_cli.errors import ConfigError, Where, nearest
 
 M = TypeVar("M", bound=Message)
@@ -52,7 +52,7 @@ class Place:
 def read(path: str, message_type: type[M], what: str) -> tuple[M, Place]:
     """Read the text file `path` into a message. `what` it should be ("solver", "net") is named when it is missing."""
     try:
-        raw = Path(path).read_bytes()
+        raw = files.read(path)
     except OSError as error:
         raise ConfigError(f"cannot read {what} file: {error.strerror}", Where(path)) from None
     except ValueError:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.updates.settings import rectified
 
 Tensors = list[Tensor]
+TINY = 1e-30  # a rate that moves nothing, for one of 0 by which is divided
 LATE = 2.0**40  # a step at which Adam's powers of factors below 1 are 0, and so its corrections of the bias 1
 
 
@@ -111,16 +113,29 @@ def rmsprop(x: Work, param: SolverParameter) -> None:
     _adam(x, x.gradients, x.history[0], (0.0, param.rms_decay), x.rate, param.delta)
 
 
-@fused("Adam", lambda param, device: 0 <= param.momentum < 1 and 0 <= param.momentum2 < 1)
+def _is_plain(param: SolverParameter, device: str) -> bool:
+    other = param.amsgrad or param.gc or param.adabelief or rectified(param)
+    return not other and 0 <= param.momentum < 1 and 0 <= param.momentum2 < 1
+
+
+@fused("Adam", _is_plain)
 def adam(x: Work, param: SolverParameter) -> None:
-    """The corrections of the bias are in the rate: torch would add delta to the corrected root."""
+    """The corrections of the bias are in the rate: torch would add delta to the corrected root. torch's decoupled decay is
+    multiplied by the rate, jolibrain's is not."""
     (h, v), m, b, t = x.history, param.momentum, param.momentum2, x.iteration + 1
-    _adam(x, h, v, (m, b), x.rate * math.sqrt(1 - b**t) / (1 - m**t), param.delta)
+    rate = x.rate * math.sqrt(1 - b**t) / (1 - m**t)
+    if param.regularization_type == "decoupled":
+        rate = rate or TINY
+        x = replace(x, decay=x.decay / rate)
+    _adam(x, h, v, (m, b), rate, param.delta, param.regularization_type == "decoupled")
 
 
-def _adam(x: Work, h: Tensors, v: Tensors, betas: tuple[float, float], rate: float, delta: float) -> None:
+def _adam(
+    x: Work, h: Tensors, v: Tensors, betas: tuple[float, float], rate: float, delta: float, decoupled: bool = False
+) -> None:
     """w <- w - rate h / (sqrt(v) + delta) by torch's kernel, which finds nothing to correct."""
-    torch._fused_adam_(
+    run = torch._fused_adamw_ if decoupled else torch._fused_adam_
+    run(
         x.weights, x.gradients, h, v, [], [x.scalar(LATE)] * len(x.weights), lr=rate, beta1=betas[0], beta2=betas[1],
         weight_decay=x.decay, eps=delta, amsgrad=False, maximize=False, found_inf=x.bad,
     )  # fmt: skip

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.net.net import Net
+from solver_cli.updates import local, settings
+from solver_cli.updates.clipping import Clipping
 from solver_cli.updates.kernels import Kernel, Work, kernel
 from solver_cli.updates.loss_scale import LossScale
 from solver_cli.updates.rules import RULES
-
-LOGGED_AT_ONCE = 1000  # clippings whose lines may wait for a display
 
 
 class Update:
     """Updates the learned blobs of `net` by the rule and settings of `param`.
 
-    `history`: one tensor for each slot of the rule and learned blob, slot by slot. `steps`: the last step of each blob by
-    its id, kept for snapshot_diff only. `scale`: the scale of the loss, if it has one: an update whose gradients are not
-    finite is left out.
+    `history`: one tensor for each slot of the rule and learned blob, slot by slot; with lookahead then the slow weights.
+    `steps`: the last step of each blob by its id, kept for snapshot_diff only. `scale`: the scale of the loss, if it has
+    one: an update whose gradients are not finite is left out.
     """
 
     def __init__(self, net: Net, param: SolverParameter, scale: LossScale | None = None):
@@ -28,68 +29,80 @@ class Update:
         self.scale = scale
         self.param = param
         self.rule = RULES[param.type]
-        self.history = [torch.zeros_like(x.blob) for _ in range(self.rule.slots) for x in net.learned]
-        self.groups = _groups(net, self.history)
+        slots = self.rule.slots + param.lookahead
+        self.history = [torch.zeros_like(x.blob) for _ in range(slots) for x in net.learned]
+        self.slow = self.history[self.rule.slots * len(net.learned) :]
+        self.groups = _groups(net, self.history[: self.rule.slots * len(net.learned)])
         self.steps: dict[int, Tensor] = {}
-        self._norms: list[tuple[float, Tensor]] = []  # (limit, norm) of summed gradients; still on the device
+        self.clipped = Clipping("Gradient"), Clipping("Weight")
 
     @torch.no_grad()
     def __call__(self, rate: float, iteration: int, passes: int) -> None:
         """Change the weights by their gradients, which are summed over `passes` passes."""
         gradients = [_gradient(learned.blob) for learned in self.net.learned]
+        if not gradients:  # torch takes no empty lists
+            return
         bad = self.scale.unscale(gradients) if self.scale else None
-        self._clip(gradients, self.param.clip_gradients * (passes / self.param.iter_size))
+        clip_gradients, clip_weights = self.clipped
+        clip_gradients(gradients, self.param.clip_gradients * (passes / self.param.iter_size))
         if passes > 1:
             torch._foreach_mul_(gradients, 1 / passes)
-        at_once = None if self.param.snapshot_diff else kernel(self.param, self.net.device.type)
+        now = settings.at(self.param, iteration, rate)
+        at_once = None if now.snapshot_diff else kernel(now, self.net.device.type)
         for group in self.groups:
             own = [gradients[i] for i in group.indices]
-            lr = rate * group.lr_mult
+            lr, decay = local.rate_and_decay(now, group.mults, group.weights, own, rate, iteration)
             if at_once and all(map(_alike, own, group.weights, *group.history)):
-                self._at_once(at_once, group, own, lr, iteration, bad)
+                self._at_once(at_once, group, Turn(own, lr, decay, iteration, now, bad))
             else:
-                self._in_turn(group, own, lr, iteration, bad)
-
-    def _clip(self, gradients: list[Tensor], limit: float) -> None:
-        """Scale the summed gradients down where their common L2 norm is above `limit`; the device decides."""
-        if limit < 0 or not gradients:
-            return
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        scale = torch.where(norm > limit, limit / norm, torch.ones_like(norm))
-        torch._foreach_mul_(gradients, scale)
-        self._norms.append((limit, norm))
-        if norm.device.type == "cpu" or len(self._norms) == LOGGED_AT_ONCE:
-            self.log_clipping()
+                self._in_turn(group, Turn(own, lr, decay, iteration, now, bad))
+        weights: list[Tensor] = [learned.blob for learned in self.net.learned]
+        clip_weights(weights, self.param.clip_weights)
+        self._clamp(weights)
+        if self.slow:
+            self._look_ahead(weights, iteration + 1)
 
     def log_clipping(self) -> None:
-        """The lines of clippings since the last time; on a GPU they wait for a display, so as not to wait for the GPU."""
-        norms = torch.stack([norm for _, norm in self._norms]).tolist() if self._norms else []
-        for (limit, _), norm in zip(self._norms, norms, strict=True):
-            if norm > limit:
-                log.info(
-                    "sgd_solver.cpp:93",
-                    f"Gradient clipping: scaling down gradients (L2 norm {log.number(norm)} > {log.number(limit)}) "
-                    f"by scale factor {log.number(limit / norm)}",
-                )
-        self._norms.clear()
+        """The lines of clippings since the last time."""
+        for clipping in self.clipped:
+            clipping.log()
 
-    def _at_once(
-        self, run: Kernel, group: Group, gradients: list[Tensor], rate: float, iteration: int, bad: Tensor | None
-    ) -> None:
+    def _clamp(self, weights: list[Tensor]) -> None:
+        """NormFace's bounds of all weights, if either is given."""
+        param = self.param
+        if param.HasField("clamp_weights_lower") or param.HasField("clamp_weights_upper"):
+            torch._foreach_clamp_min_(weights, param.clamp_weights_lower)
+            torch._foreach_clamp_max_(weights, param.clamp_weights_upper)
+
+    def _look_ahead(self, weights: list[Tensor], update: int) -> None:
+        """Take the slow weights of jolibrain's lookahead, from the first update on, a part of the way to the weights every
+        lookahead_steps updates, and go on from there."""
+        if update == 1:
+            torch._foreach_copy_(self.slow, weights)
+        if update % self.param.lookahead_steps == 0:
+            torch._foreach_lerp_(self.slow, weights, self.param.lookahead_alpha)
+            torch._foreach_copy_(weights, self.slow)
+
+    def _at_once(self, run: Kernel, group: Group, turn: Turn) -> None:
         """Decay, rule and weights in one pass over the memory; signs (L1) are added before."""
-        decay = self.param.weight_decay * group.decay_mult
-        if self.param.regularization_type != "L2":
-            self._decay(group, gradients)
+        decay = turn.decay
+        if turn.now.regularization_type == "L1":
+            local.decay(turn.now, decay, group.weights, turn.gradients)
             decay = 0.0
         if not group.weights[0].is_meta:  # where memory is counted; this takes none
-            weights, gradients, *history = (list(map(_as_it_lies, x)) for x in (group.weights, gradients, *group.history))
-            run(Work(weights, gradients, history, rate, decay, iteration, bad), self.param)
+            blobs = (group.weights, turn.gradients, *group.history)
+            weights, gradients, *history = (list(map(_as_it_lies, x)) for x in blobs)
+            run(Work(weights, gradients, history, turn.rate, decay, turn.iteration, turn.bad), turn.now)
 
-    def _in_turn(self, group: Group, gradients: list[Tensor], rate: float, iteration: int, bad: Tensor | None) -> None:
+    def _in_turn(self, group: Group, turn: Turn) -> None:
         """Decay, rule and weights one after the other."""
+        bad, gradients, decoupled = turn.bad, turn.gradients, turn.now.regularization_type == "decoupled"
         before = group.copies() if bad is not None else []
-        self._decay(group, gradients)
-        steps = self.rule.step(gradients, group.history, rate, self.param, iteration)
+        if not decoupled:
+            local.decay(turn.now, turn.decay, group.weights, gradients)
+        steps = self.rule.step(gradients, group.history, turn.rate, turn.now, turn.iteration)
+        if decoupled and turn.decay:
+            steps = list(torch._foreach_add(steps, group.weights, alpha=turn.decay))
         torch._foreach_sub_(group.weights, steps)
         if bad is not None:
             group.put_back(before, bad)
@@ -97,12 +110,17 @@ class Update:
         if self.param.snapshot_diff:
             self.steps.update((id(w), step) for w, step in zip(group.weights, steps, strict=True))
 
-    def _decay(self, group: Group, gradients: list[Tensor]) -> None:
-        """Add weight_decay times the weights (L2) or their signs (L1)."""
-        decay = self.param.weight_decay * group.decay_mult
-        if decay:
-            weights = group.weights if self.param.regularization_type == "L2" else torch._foreach_sign(group.weights)
-            torch._foreach_add_(gradients, weights, alpha=decay)
+
+@dataclass(frozen=True)
+class Turn:
+    """What is done to a group in an update: its gradients, rate and decay, and the settings of the iteration."""
+
+    gradients: list[Tensor]
+    rate: float
+    decay: float
+    iteration: int
+    now: SolverParameter
+    bad: Tensor | None
 
 
 class Group:
@@ -111,9 +129,9 @@ class Group:
     def __init__(self, net: Net, history: list[Tensor], indices: list[int]):
         first = net.learned[indices[0]]
         self.indices = indices
-        self.lr_mult, self.decay_mult = first.lr_mult, first.decay_mult
+        self.mults = first.lr_mult, first.decay_mult
         self.weights: list[Tensor] = [net.learned[i].blob for i in indices]
-        slots = len(history) // len(net.learned)
+        slots = len(history) // len(net.learned)  # of the rule
         self.history = [[history[slot * len(net.learned) + i] for i in indices] for slot in range(slots)]
 
     def copies(self) -> list[Tensor]:

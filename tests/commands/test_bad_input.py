@@ -397,7 +397,7 @@ def test_database_of_something_else(folder: Path) -> None:
     [
         (None, {}, "8:5: layer 'data' (HDF5Data): list.txt: No such file"),
         ("\n", {}, "8:5: layer 'data' (HDF5Data): list.txt: the list names no HDF5 file"),
-        ("none.h5", {}, "layer 'data' (HDF5Data): none.h5: no such file"),
+        ("none.h5", {}, "layer 'data' (HDF5Data): list.txt:1: none.h5: no such file"),
         ("net.prototxt", {}, "layer 'data' (HDF5Data): net.prototxt: not an HDF5 file"),
         ("a.h5", {"data": (8, 3, 8, 8), "labels": (8,)}, "layer 'data' (HDF5Data): a.h5: no dataset 'label' (it holds 'data', 'labels')"),
         ("a.h5", {"data": (8, 3, 8, 8), "label": (7,)}, "layer 'data' (HDF5Data): a.h5: the datasets differ in their number of rows: 'data' 8, 'label' 7"),
@@ -458,7 +458,7 @@ def test_weights_with_another_number_of_blobs(folder: Path, snapshots: Path) -> 
 def test_history_of_another_solver(folder: Path, snapshots: Path) -> None:
     state = f"{snapshots}/snap_iter_2.solverstate"
     write(folder, solver=changed(SOLVER, ("max_iter", 'type: "Adam"\nmax_iter')))
-    check(f"{state}: the history has 4 blobs, Adam on this net needs 8: it is of another solver type", "--snapshot", state)
+    check(f"{state}: its history is one of SGD (solver.prototxt), not of Adam: resume with --set type=SGD", "--snapshot", state)
     write(folder, changed(NET, ("num_output: 5", "num_output: 6")))
     check(f"{state}: history blob 2 has the shape 5 144 (720), the net's is 6 144 (864)", "--snapshot", state)
 

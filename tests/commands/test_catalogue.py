@@ -1,6 +1,6 @@
 """`solver-tools layers`: what it prints, and that the page and the count of cases follow the code and the tests.
 
-    python tests/commands/test_catalogue.py
+    PYTHONPATH=tests python tests/commands/test_catalogue.py
 
 brings docs/layers.md and solver_cli/assets/golden_cases.json up to date.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from golden_layers import FORK_TYPES, cases, registered
 
 from solver_cli.commands import catalogue
 from solver_cli.commands.tools import tools
@@ -25,13 +26,22 @@ HERE = Path(__file__).parents[1]
 PAGE = HERE.parent / "docs" / "layers.md"
 
 
+def read(path: Path) -> dict[str, dict[str, str]]:
+    cases: dict[str, dict[str, str]] = json.loads(path.read_text())
+    return cases
+
+
 def count_cases() -> dict[str, int]:
     """Golden cases of each type: its own file's, and the data cases whose net has it."""
     counts: Counter[str] = Counter()
     for path in (HERE / "golden" / "layers").glob("[A-Z]*.npz"):
         with np.load(path) as file:
             counts[path.stem] += len(json.loads(file["cases"].tobytes()))
-    for case in json.loads((HERE / "golden" / "data_layers" / "cases.json").read_text()).values():
+    for kind in FORK_TYPES:  # such as forks/SoftmaxWithLoss_segnet
+        word = kind.removeprefix("forks/").partition("_")[0]
+        named = (name for case in cases(kind).values() for name in dict.fromkeys(registered(case["prototxt"])))
+        counts.update(name for name in named if word and name.partition("/")[0] == word and name in layer_types())
+    for case in [case for path in sorted(HERE.glob("golden/**/data_layers/cases.json")) for case in read(path).values()]:
         counts.update(set(re.findall(r'type: "([A-Z]\w*)"', case["net"])) & set(layer_types()))
     return dict(sorted(counts.items()))
 
@@ -46,7 +56,7 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-REMEDY = "run python tests/commands/test_catalogue.py"
+REMEDY = "run PYTHONPATH=tests python tests/commands/test_catalogue.py"
 
 
 def test_the_count_of_cases_is_the_tests():
@@ -70,9 +80,9 @@ def test_the_table_has_every_type_and_fits():
 def test_a_page_shows_every_field(kind):
     text = run(kind)
     assert max(map(len, text.splitlines())) <= 120
-    for field, message in catalogue.messages(layer_types()[kind]).items():
-        assert f"  {field} {{" in text
-        for f in catalogue.settings(layer_types()[kind], message):
+    for name, fields in catalogue.settings(layer_types()[kind]).items():
+        assert f"  {name} {{" in text
+        for f in fields:
             assert re.search(rf"^    {f.name} +\S", text, re.M)
 
 

@@ -16,6 +16,7 @@ from solver_cli.caffe_pb2 import NetParameter, SolverParameter
 from solver_cli.commands.tools import tools
 from solver_cli.commands.train import train
 from solver_cli.registry import layer_types
+from solver_cli.solver.options import GROUPS
 from solver_cli.text import prototxt
 
 UPGRADE = Path(__file__).parents[1] / "golden" / "upgrade"
@@ -37,6 +38,7 @@ def test_options_of_train_are_frozen() -> None:
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
         "--batch-norm-window", "--precision", "--compile", "--quiet",
+        "--dialect",
     }  # fmt: skip
 
 
@@ -45,7 +47,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert {name: options(command) for name, command in TOOLS.items()} == {
         "data": {"NAME", "--to", "--full"},
         "layers": {"[TYPE]", "--markdown"},
-        "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--set", "--no-python-layers"},
+        "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }
@@ -61,6 +63,16 @@ def test_help_of_the_real_command(command: str, tmp_path: Path) -> None:
     assert all(name in ended.stdout for name in options(program))
 
 
+def test_help_of_train_is_in_groups_with_examples() -> None:
+    text = call(train, "--help").stdout
+    assert text == call(train, "-h").stdout
+    assert [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")] == [
+        *(f"{group}:" for group in GROUPS), "Other options:", "Examples:",
+    ]  # fmt: skip
+    examples = text.partition("Examples:\n")[2].splitlines()
+    assert len(examples) == 2 and all(line.startswith("  solver-train ") for line in examples)
+
+
 @pytest.mark.parametrize("command", [train, tools, *TOOLS.values()])
 def test_every_option_is_explained(command: click.Command) -> None:
     assert command.help
@@ -68,7 +80,7 @@ def test_every_option_is_explained(command: click.Command) -> None:
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    heavy = "sorted({'torch', 'h5py', 'lmdb', 'cv2'} & set(sys.modules))"
+    heavy = "sorted({'torch', 'numpy', 'google.protobuf', 'h5py', 'lmdb', 'cv2'} & set(sys.modules))"
     program = (
         "import sys\nfrom solver_cli.commands.train import train\n"
         f"try: train(['--help'])\nfinally: sys.stderr.write(str({heavy}))"

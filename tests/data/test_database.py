@@ -80,6 +80,23 @@ def test_a_batch_goes_on_with_the_first_record_after_the_last(ten: Path, caplog:
     ]
 
 
+@pytest.mark.parametrize("backend", ["LMDB", "LEVELDB"])
+def test_shuffle_takes_each_record_once_a_round_in_an_order_of_its_own(tmp_path: Path, backend: str) -> None:
+    path = tmp_path / "db"
+    (level if backend == "LEVELDB" else write_lmdb)(path, numbered([datum(i) for i in range(10)]))
+    shuffle = "data_param { shuffle: true }"
+    source = data(path, 4, shuffle, backend=backend)
+    found = labels(source, 10)
+    rounds = [tuple(found[i : i + 10]) for i in range(0, 40, 10)]
+    assert len(set(rounds)) == 4 and all(sorted(each) == [*range(10)] for each in rounds)
+    assert labels(data(path, 4, shuffle, seed=1, backend=backend), 10) != found
+    again = data(path, 4, shuffle, seed=1, backend=backend)
+    source = data(path, 4, shuffle, backend=backend)
+    labels(source, 3)
+    again.load_state_dict(source.state_dict())
+    assert labels(again, 7) == found[12:]
+
+
 def test_train_and_test_nets_read_one_database_each_at_its_own_place(ten: Path) -> None:
     first, second = data(ten), data(ten, 3)
     assert (labels(first, 2), labels(second, 1), labels(first, 1)) == ([*range(8)], [0, 1, 2], [8, 9, 0, 1])

@@ -113,7 +113,7 @@ def test_datasets_that_are_no_rows_of_numbers_are_refused(tmp_path: Path, values
 def test_missing_and_broken_files_are_named(tmp_path: Path, three: Path) -> None:
     (tmp_path / "broken.h5").write_bytes(b"no HDF5")
     (tmp_path / "empty.txt").touch()
-    assert f"{tmp_path}/gone.h5: no such file" in str(refused(listed(tmp_path, tmp_path / "gone.h5")))
+    assert f"list.txt:1: {tmp_path}/gone.h5: no such file" in str(refused(listed(tmp_path, tmp_path / "gone.h5")))
     assert f"{tmp_path}/broken.h5: not an HDF5 file" in str(refused(listed(tmp_path, tmp_path / "broken.h5")))
     assert "names no HDF5 file" in str(refused(tmp_path / "empty.txt"))
     assert "list.txt: No such file" in str(refused(tmp_path / "no" / "list.txt"))

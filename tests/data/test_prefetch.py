@@ -150,7 +150,7 @@ def test_reading_overlaps_with_computing() -> None:
 
 
 def test_depth_0_is_refused() -> None:
-    with pytest.raises(ConfigError, match="prefetch must be 1 or more, not 0"):
+    with pytest.raises(ConfigError, match="prefetch must be from 1 to 1000 batches, not 0"):
         Prefetcher(Counting(), 0)
 
 

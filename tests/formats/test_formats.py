@@ -1,6 +1,8 @@
 """Weights and solver states: real files, our own, old ones, and everything that is neither."""
 
+import errno
 import io
+import os
 import random
 import resource
 import signal
@@ -11,9 +13,10 @@ import numpy as np
 import pytest
 
 from solver_cli import caffe_pb2
+from solver_cli.commands import upgrading
 from solver_cli.errors import SnapshotError
 from solver_cli.formats import caffemodel, identify, solverstate, wire
-from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.atomic import atomic_write, check_place, leftovers
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "formats"
 BINARY = ["v1", "v1_upgraded", "shared", "batchnorm", "diff"]
@@ -73,6 +76,28 @@ def test_v1_types_have_todays_names():
         if 0 < number < 1001:  # not the forks', whose numbers clash
             plain = name.replace("_", "").lower().replace("softmaxloss", "softmaxwithloss")
             assert caffemodel._V1_TYPES[number].lower() == plain
+
+
+def test_a_forks_message_under_a_number_of_bvlcs_does_no_harm(tmp_path):
+    def field(number, payload):
+        return varint(number << 3 | 2) + varint(len(payload)) + payload
+
+    blob = field(5, np.float32([0.5, -0.25]).tobytes()) + field(7, field(1, b"\x02\x01"))
+    boxes = b"\x0d\x00\x00\xf0\x41" + b"\x15\x00\x00\x70\x42" + b"\x20\x01"  # SSD's prior_box_param: min, max, flip
+    layer = field(1, b"box") + field(2, b"PriorBox") + field(7, blob)
+    layer += b"".join(field(number, boxes) for number in range(130, 250))  # numbers of BVLC's messages, and beyond
+    layer += b"\xf8\x0b\x05" + field(191, b"MKLDNN")  # a number and a text under numbers that are nobody's here
+    path = put(tmp_path / "ssd.caffemodel", field(1, b"ssd") + field(100, b"") + field(100, layer))
+    weights = caffemodel.read(path).layers[1]
+    assert (weights.name, weights.type, weights.blobs[0].tolist()) == ("box", "PriorBox", [[0.5], [-0.25]])
+    net = caffe_pb2.NetParameter.FromString(path.read_bytes())
+    assert list(net.layer[1].blobs[0].data) == [0.5, -0.25]
+    assert upgrading.upgrade_file(str(path), str(tmp_path / "new.caffemodel"))
+    assert caffemodel.read(tmp_path / "new.caffemodel").layers[1].blobs[0].tolist() == [[0.5], [-0.25]]
+
+
+def varint(number):
+    return bytes([number & 127 | 128]) + varint(number >> 7) if number > 127 else bytes([number])
 
 
 @pytest.mark.parametrize("name", ["shared", "batchnorm", "diff"])
@@ -210,11 +235,24 @@ def test_a_blob_that_another_layer_owns_leaves_a_gap(tmp_path):
     assert not layer.fits(0, (1,)) and layer.fits(1, (2,))
 
 
-@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/0"), ("/a",), ("",), ("a//b",), (".",)])
+@pytest.mark.parametrize("names", [("a", "a"), ("a", "a/0"), ("/a",), ("",), ("a//b",), (".",), ("/".join("a" * 52),)])
 def test_names_that_hdf5_cannot_hold_are_refused_before_writing(names, tmp_path):
     with pytest.raises(SnapshotError, match=r"cannot be stored in HDF5.*BINARYPROTO"):
         caffemodel.write_hdf5(tmp_path / "w", net_of(*names), [[np.zeros(1)] for _ in names])
     assert not (tmp_path / "w").exists()
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "../../a", "/".join("a" * 51), "日", "a\nb"])
+def test_odd_names_that_hdf5_can_hold_come_back(name, tmp_path):
+    caffemodel.write_hdf5(tmp_path / "w", net_of(name), [[np.ones(2)]])
+    assert [layer.name for layer in caffemodel.read(tmp_path / "w").layers if layer.blobs] == [name]
+    assert names_in(tmp_path) == ["w"]
+
+
+def test_of_two_layers_of_one_name_in_hdf5_one_may_have_blobs(tmp_path):
+    caffemodel.write_hdf5(tmp_path / "w", net_of("a", "a"), [[], [np.ones(2)]])
+    (layer,) = caffemodel.read(tmp_path / "w").layers
+    assert layer.name == "a" and [blob.tolist() for blob in layer.blobs] == [[1, 1]]
 
 
 @pytest.mark.parametrize("write", [solverstate.write, solverstate.write_hdf5])
@@ -499,3 +537,53 @@ def test_a_full_disk_leaves_nothing_behind(write, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == b"before" and names_in(tmp_path) == ["w"]
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+@pytest.mark.parametrize(("owner", "call"), [(os, "open"), (os, "fsync"), (Path, "replace")])
+def test_whatever_the_system_refuses_is_one_line_and_leaves_nothing_behind(owner, call, code, tmp_path, monkeypatch):
+    def refuses(*args):
+        raise OSError(code, os.strerror(code))
+
+    path = put(tmp_path / "w", b"before")
+    monkeypatch.setattr(owner, call, refuses)
+    with pytest.raises(SnapshotError, match=f"w: cannot be written: {os.strerror(code)}$"), atomic_write(path) as out:
+        out.write(b"after")
+    assert path.read_bytes() == b"before" and names_in(tmp_path) == ["w"]
+
+
+def test_a_name_of_any_length_that_fits_is_written(tmp_path):
+    for name in ("n" * 255, "日" * 85):
+        check_place(tmp_path / name)
+        assert not names_in(tmp_path)
+        with atomic_write(tmp_path / name) as out:
+            out.write(b"x")
+        (tmp_path / name).unlink()
+    for name in ("n" * 256, "a\0b", "a\ud800b"):
+        with pytest.raises(SnapshotError, match="cannot be written: "):
+            check_place(tmp_path / name)
+    assert not names_in(tmp_path)
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/dev/null")
+    (tmp_path / "folder").mkdir()
+    for name in ("pipe", "link", "folder"):
+        with pytest.raises(SnapshotError, match=r"a device or a pipe|Is a directory"), atomic_write(tmp_path / name):
+            pass
+    assert sorted(names_in(tmp_path)) == ["folder", "link", "pipe"] and Path("/dev/null").is_char_device()
+
+
+def test_a_file_belongs_to_its_writer_until_it_has_its_name(tmp_path, monkeypatch):
+    """A process that clears up meanwhile leaves it alone, up to the last moment."""
+    real, seen = Path.replace, []
+
+    def renamed(path, target):
+        seen.append((path.exists(), list(leftovers(tmp_path, "w"))))
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", renamed)
+    with atomic_write(tmp_path / "w") as out:
+        out.write(b"x")
+    assert seen == [(True, [])] and names_in(tmp_path) == ["w"]

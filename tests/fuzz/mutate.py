@@ -160,6 +160,38 @@ def _varint(content: bytes, at: int) -> tuple[int, int]:
     return value, at
 
 
+# -- pages of an LMDB ------------------------------------------------------------------------------------------------
+
+PAGE, HEAD = 4096, 16
+
+
+def pages(content: bytes, random: Random) -> bytes:
+    """One to four changes where the structure of an LMDB stands: heads of pages and nodes, places of nodes, whole pages."""
+    changed = bytearray(content)
+    for _ in range(random.choice((1, 1, 1, 2, 4))):
+        at = PAGE * random.randrange(max(1, len(changed) // PAGE))
+        draw = random.random()
+        if draw < 0.1:
+            other = PAGE * random.randrange(max(1, len(changed) // PAGE))
+            changed[at : at + PAGE] = changed[other : other + PAGE]
+            continue
+        if draw < 0.15:
+            return bytes(changed[: at + random.choice((0, 0, 1, 100, 4000))])
+        inside = random.randrange(152 if at < 2 * PAGE else HEAD + 40)
+        if draw > 0.6 and at >= 2 * PAGE:  # a node, where one of the places points to
+            place = HEAD + 2 * random.randrange(20)
+            inside = int.from_bytes(changed[at + place : at + place + 2], "little") % PAGE + random.randrange(17)
+        size = random.choice((1, 1, 2, 4, 8))
+        if random.random() < 0.4:
+            new = bytes(byte ^ 1 << random.randrange(8) for byte in changed[at + inside : at + inside + 1])
+        elif random.random() < 0.5:
+            new = (random.choice(NUMBERS) % 256**size).to_bytes(size, "little")
+        else:
+            new = random.randrange(16).to_bytes(size, "little")  # the number of a page, or of a kind
+        changed[at + inside : at + inside + len(new)] = new
+    return bytes(changed)
+
+
 # -- texts by the grammar -------------------------------------------------------------------------------------------
 
 TYPES: list[str] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import functools
 import json
+import os
 import shutil
 import tarfile
 import tempfile
@@ -230,7 +231,10 @@ def _pristine() -> str:
 def run_seeds() -> list[bytes]:
     _solver().step(2)
     told = {"weights": {"size": 3, "crc32": 5}, "bytes": b"ab"}
-    states = [_pristine(), runstate.dumps(_solver().parts.state()), runstate.dumps(told)]
+    blobs = [(learned.node.name, learned.index) for learned in _solver().net.learned]
+    origin = {"type": "SGD", "file": "", "random_seed": 1, "blobs": blobs}
+    now = _solver().parts.state()
+    states = [_pristine(), runstate.dumps(now), runstate.dumps({**now, "origin": origin}), runstate.dumps(told)]
     return [text.replace(str(_folder()), HERE).encode() for text in states]
 
 
@@ -332,8 +336,14 @@ def read_window_file(content: bytes) -> None:
 
 
 def read_hdf5_list(content: bytes) -> None:
-    for path in hdf5.read_list(_file(content))[:3]:
-        hdf5.read_file(str(SOURCE / path), ["data"])
+    """Read a list, whose files are looked for beside the golden ones, and the first files on it."""
+    here, path = Path.cwd(), _file(content)
+    os.chdir(SOURCE)
+    try:
+        for name in hdf5.read_list(path)[:3]:
+            hdf5.read_file(name, ["data"])
+    finally:
+        os.chdir(here)
 
 
 def read_hdf5_data(content: bytes) -> None:
@@ -357,17 +367,28 @@ def _small_data() -> bytes:
 
 
 def read_lmdb(content: bytes) -> None:
-    """A database that was cut off, or that is no database."""
-    folder = _folder() / "cut"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    """Every record of a database, from the first on and from one in the middle on, and the bytes of their values."""
+    folder = _folder() / "pages"
+    folder.mkdir(exist_ok=True)
+    (folder / "data.mdb").unlink(missing_ok=True)  # a map of it may still be there
     (folder / "data.mdb").write_bytes(content)
-    for _, value in database.Lmdb(folder).records():
-        Datums(None, "data_param.source").parse(value, "record")
+    found = database.Lmdb(folder)
+    for start in (b"", b"00000030"):
+        for key, value in found.records(start):
+            assert key >= start
+            bytes(value)
+    found.check()
 
 
 def lmdb_seeds() -> list[bytes]:
-    return [path.read_bytes() for path in sorted(SOURCE.glob("count_lmdb/data.mdb"))]
+    """A tree of one leaf, and one of a branch, leaves and large values, of which some pages are free."""
+    folder = Path(tempfile.mkdtemp(dir=_folder()))
+    with lmdb.open(str(folder), map_size=1 << 20) as env:
+        for size in (300, 3000):  # the later one writes over some of the former
+            with env.begin(write=True) as transaction:
+                for i in range(0, 60, size // 300):
+                    transaction.put(b"%08d" % i, bytes([i]) * size)
+    return [path.read_bytes() for path in (SOURCE / "count_lmdb" / "data.mdb", folder / "data.mdb")]
 
 
 def _source(*patterns: str) -> list[bytes]:
@@ -385,6 +406,7 @@ READERS: dict[str, Reader] = {
     "runstate": Reader(read_run, run_seeds, text=True),
     "mean": Reader(read_mean, lambda: _source("mean_count.binaryproto", "mean_gray.binaryproto")),
     "datum": Reader(read_datum, datum_seeds),
+    "lmdb": Reader(read_lmdb, lmdb_seeds),
     "image": Reader(read_image, image_seeds),
     "image_list": Reader(read_image_list, lambda: _source("list*.txt"), text=True),
     "window_file": Reader(read_window_file, lambda: _source("win*.txt"), text=True),

@@ -101,6 +101,8 @@ def child(name: str, options: Any) -> None:
         random = Random(seed)
         if name in ("net", "solver") and random.random() < 0.2:
             return mutate.text(random, name == "solver")[:most]
+        if name == "lmdb" and random.random() < 0.7:
+            return mutate.pages(content, random)[:most]
         if random.random() < 0.3:
             return bytes(atheris.Mutate(content, most))
         return mutate.mutate(content, seeds, random, reader.text, most)

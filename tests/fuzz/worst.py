@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from fuzz.readers import FOUND, READERS, attempt
+from fuzz.readers import FOUND, READERS, attempt, lmdb_seeds
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.formats.wire import message, number_field, varint
 
@@ -86,6 +86,7 @@ def inputs() -> Iterator[tuple[str, str, bytes]]:
     yield "datum", "picture of 2^40 pixels", Datum(encoded=True, data=png(2**20, 2**20)).SerializeToString()
     for width, height in ((2**31 - 1, 2**31 - 1), (2**20, 2**20), (30_000, 30_000), (11_500, 11_500)):
         yield "image", f"{width} x {height}", png(width, height)
+    yield from (("lmdb", name, content) for name, content in lmdbs())
     yield "image_list", "one line", b"a" * SIZE
     yield "image_list", "lines", b"a 1\n" * (SIZE // 4)
     yield "image_list", "empty lines", b"\n" * SIZE
@@ -110,6 +111,29 @@ def inputs() -> Iterator[tuple[str, str, bytes]]:
     }.items():
         yield "net", name, text
         yield "solver", name, b"net_param { " + text + b" }"
+
+
+def lmdbs() -> Iterator[tuple[str, bytes]]:
+    """(name, content): a database whose metas, branches and nodes claim what it has not."""
+    whole = lmdb_seeds()[1]
+    for name, at, claim in (
+        ("2^60 records", 16 + 72 + 32, 2**60),
+        ("2^60 pages", 16 + 120, 2**60),
+        ("32 levels", 16 + 72 + 6, 32),
+        ("pages of 64 KiB", 16 + 24, 1 << 16),
+    ):
+        size = 8 if at >= 104 else 2 if name == "32 levels" else 4
+        content = bytearray(whole)
+        for meta in (0, 4096):
+            content[meta + at : meta + at + size] = claim.to_bytes(size, "little")
+        yield name, bytes(content)
+    for name, kind, claim in (("values of 2^32 bytes", 2, b"\xff" * 4), ("children that are one page", 1, b"\3\0\0\0\0\0")):
+        content = bytearray(whole)
+        for page in range(2 * 4096, len(content), 4096):
+            _, _, found, lower = struct.unpack_from("<QHHH", content, page)
+            for place in struct.unpack_from(f"<{(lower - 16) // 2}H", content, page + 16) if found == kind else ():
+                content[page + place : page + place + len(claim)] = claim
+        yield name, bytes(content)
 
 
 def _memory(key: str) -> int:

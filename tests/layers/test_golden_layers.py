@@ -17,6 +17,7 @@ from golden_layers import (
     assert_gradients,
     build,
     feed,
+    fork_texts,
     gradients,
     named,
     names,
@@ -27,6 +28,9 @@ from torch import Tensor
 from solver_cli import Net
 from solver_cli.errors import Error
 from solver_cli.registry import layer_types
+
+NOT_ON_A_CPU = {"pooling_stochastic"}  # what Caffe has on a GPU only, and we everywhere
+UNRECORDED = {"BatchNorm/intel", "CtcLoss", "DiceCoefLoss", "SeLu", "SpatialDropout", "TripletLoss"}  # tested by themselves
 
 
 @pytest.mark.parametrize("name", names(False, [kind for kind in TYPES if kind != "_graphs"]))
@@ -114,7 +118,10 @@ def test_random_source(name):
         assert second.max().item() == pytest.approx(recorded.max().item(), abs=1.5 * spread)
 
 
-@pytest.mark.parametrize("case", json.loads((GOLDEN / "refused.json").read_text()), ids=lambda case: case["name"])
+REFUSED = [case for case in json.loads((GOLDEN / "refused.json").read_text()) if case["name"] not in NOT_ON_A_CPU]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["name"])
 def test_refused(case):
     if case["fails_at"] is None:
         run(case)
@@ -134,4 +141,4 @@ def run(case: dict[str, Any]) -> None:
 
 
 def test_every_type_has_a_case():
-    assert set(layer_types()) - set(TYPES) - TESTED_ELSEWHERE == set()
+    assert {name for name in set(layer_types()) - set(TYPES) - TESTED_ELSEWHERE if not fork_texts(name)} == UNRECORDED

@@ -139,7 +139,8 @@ def test_spp_of_uneven_bins_is_pooling_with_their_windows(pool, size):
         ("kernel_size: 2 pad: 2", "pad 2 x 2 must be smaller than the kernel 2 x 2"),
         ("global_pooling: true kernel_size: 2", "remove kernel_size"),
         ("global_pooling: true stride: 2", "global_pooling goes with pad 0 and stride 1 only"),
-        ("pool: STOCHASTIC kernel_size: 2", "pool: STOCHASTIC is not supported: use MAX or AVE"),
+        ("pool: STOCHASTIC kernel_size: 2 pad: 1", "pool: STOCHASTIC takes no pad"),
+        ("kernel_size: 2 ceil_mode: false round_mode: CEIL", "round_mode and ceil_mode say the opposite"),
         ("kernel_size: 6", "kernel 6 x 6 is larger than the padded input 4 x 4"),
     ],
 )

@@ -243,7 +243,8 @@ def test_what_is_refused(text, shapes, words):
 def test_losses_of_rows_have_no_gradient():
     net = Net.from_text(
         'layer { name: "x" type: "Input" top: "x" top: "t" input_param { shape { dim: 4 dim: 3 } } }\n'
-        'layer { name: "l" type: "SmoothL1LossOHEM" bottom: "x" bottom: "t" top: "loss" top: "rows" loss_weight: 1 loss_weight: 0 }',
+        'layer { name: "l" type: "SmoothL1LossOHEM" bottom: "x" bottom: "t" top: "loss" top: "rows" '
+        "loss_weight: 1 loss_weight: 0 }",
         phase="TRAIN",
     )
     _, blobs = net({"x": torch.randn(4, 3, requires_grad=True), "t": torch.zeros(4, 3)})

@@ -138,7 +138,13 @@ def test_forecast_of_every_solver_type(kind: str) -> None:
     assert own(forecast) == pytest.approx(real(net, param), rel=0.02)
 
 
-@pytest.mark.parametrize("fields", [{"iter_size": 3}, {"clip_gradients": 1.0}, {"regularization_type": "L1"}])
+BESIDES: list[dict[str, Any]] = [
+    {"iter_size": 3}, {"clip_gradients": 1.0}, {"regularization_type": "L1"}, {"larc": True}, {"lookahead": True},
+    {"type": "Adam", "amsgrad": True}, {"type": "Adam", "rectified": False, "regularization_type": "decoupled"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fields", BESIDES)
 def test_forecast_of_what_an_update_does_besides(fields: dict[str, Any]) -> None:
     net = Net.from_text(LENET, seed=1)
     assert own(memory.forecast(net, settings(**fields))) == pytest.approx(real(net, settings(**fields)), rel=0.02)

@@ -133,6 +133,17 @@ def test_backward_without_forward_uses_what_the_blobs_hold() -> None:
     assert own.params["out"][0].diff.tolist() == [[1, 2, 3, 4]]
 
 
+def test_backward_after_other_weights_have_come_is_that_of_these() -> None:
+    own, other = net("deploy", caffe.TEST), net("deploy", caffe.TEST)
+    other.save("other.caffemodel")
+    for take in (lambda: own.copy_from("other.caffemodel"), lambda: own.share_with(other)):
+        own.forward(data=np.ones((2, 3)))
+        take()
+        own.blobs["out"].diff[...] = 1
+        own.backward(end="out")
+        assert np.array_equal(own.blobs["ip"].diff[0], other.params["out"][0].data[0])
+
+
 def test_diffs_of_learned_blobs_add_up_until_they_are_cleared() -> None:
     own = net("deploy", caffe.TEST)
     own.forward(data=np.ones((2, 3)))

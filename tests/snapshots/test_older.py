@@ -51,7 +51,7 @@ def test_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert shown(resumed) == shown(straight)
     before, after = state(OLDER, "run_iter_4.solverstate"), state(tmp_path / "resumed", "run_iter_10.solverstate")
     never_stopped = state(tmp_path / "straight", "run_iter_10.solverstate")
-    assert before.keys() == after.keys() == never_stopped.keys()
+    assert {*before, "origin"} == after.keys() == never_stopped.keys()
     for part in ("schedule", "fit", "precision"):
         assert after[part] == never_stopped[part]
     assert after["train"]["sources"] == never_stopped["train"]["sources"]

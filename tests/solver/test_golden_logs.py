@@ -29,7 +29,7 @@ LEFT_OUT = [
 ]
 OURS = [  # what Caffe has no line for
     *(r"Caffe wrote this snapshot: ", r"Effective batch \d+, gradient noise scale ", r"Waited for data "),
-    r"solver\.cpp:0\] \d+ images/s, .* left",
+    *(r"solver\.cpp:0\] \d+ images/s, .* left", r"does not say its solver type: taken for "),
 ]
 PREFIX = re.compile(r"([IWEF])(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6} +\d+ ([\w.]+:\d+\] ?.*)")
 SPEED = re.compile(r"\(\S+ iter/s, \S+s/(\d+ iters)\)")

@@ -61,6 +61,26 @@ RUNS = {
         "test_iter: 2 test_iter: 3 test_interval: 4 momentum: 0.9 snapshot: 4 debug_info: true",
     ),
     "lstm": (SEQUENCES.replace("SHUFFLE", "false"), "momentum: 0.9 snapshot: 7 clip_gradients: 0.5"),
+    "plateau": (
+        SEQUENCES.replace("SHUFFLE", "true"),
+        'lr_policy: "plateau" plateau_winsize: [2, 3, 3, 1] average_loss: 3 momentum: 0.9 snapshot: 6 display: 2',
+    ),
+    "plateau_warm_hdf5": (
+        SEQUENCES.replace("SHUFFLE", "false"),
+        'lr_policy: "plateau" plateau_winsize: [1, 1] warmup_iter: 9 warmup_start_lr: 0.01 momentum: 0.9 snapshot: 6 '
+        "display: 3 snapshot_format: HDF5",
+    ),
+    "sgdr_adamw_lookahead": (
+        IMAGES.format(norm=""),
+        'lr_policy: "sgdr" period: 3 p_mult: 1.5 type: "Adam" momentum: 0.9 weight_decay: 0.01 '
+        'regularization_type: "decoupled" decoupled_wd_t0: 4 lookahead: true lookahead_steps: 4 snapshot: 6 '
+        "clip_gradients: 1",
+    ),
+    "larc_poly": (
+        IMAGES.format(norm=""),
+        'larc: true larc_policy: "clip" larc_eta: 0.1 momentum_policy: "poly" momentum: 0.5 weight_decay: 0.01 iter_size: 2 '
+        'weight_decay_policy: "poly" max_weight_decay: 0.1 rampup_interval: 8 min_lr: 0.02 snapshot: 6 clip_weights: 1.5',
+    ),
     "shuffled_rmsprop": (SEQUENCES.replace("SHUFFLE", "true"), 'type: "RMSProp" base_lr: 0.01 snapshot: 7'),
 }
 
@@ -85,7 +105,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shown(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The figures of the log, without speeds and without what the start of a run says."""
     lines = [re.sub(r" \(.* iter/s, .* iters\)", "", record.message) for record in caplog.records]
-    wanted = re.compile(r"Iteration \d+|    (Train|Test) net output|Gradient clipping|MultiStep|    \[")
+    wanted = re.compile(r"Iteration \d+|    (Train|Test) net output|(Gradient|Weight) clipping|MultiStep|Plateau|    \[")
     return [line for line in lines if wanted.match(line)]
 
 
@@ -100,8 +120,8 @@ def files(extension: str = "") -> tuple[list[np.ndarray], solverstate.State]:
 def test_resumed_is_never_stopped(name: str, folder: Path, caplog: pytest.LogCaptureFixture):
     net, settings = RUNS[name]
     Path("net.prototxt").write_text(net)
-    text = SOLVER + settings if "base_lr" not in settings else re.sub(r"base_lr: [\d.]+", "", SOLVER) + settings
-    Path("solver.prototxt").write_text(text)
+    own = [name for name in ("base_lr", "lr_policy", "display") if re.search(rf"\b{name}:", settings)]
+    Path("solver.prototxt").write_text(re.sub(rf"\b({'|'.join(own)}): \S+" if own else "$^", "", SOLVER) + settings)
     caplog.set_level("INFO", "solver_cli")
     straight = Solver("solver.prototxt")
     straight.solve()

@@ -22,7 +22,17 @@ from solver_cli.formats import caffemodel, solverstate
 LOGS = {log["file"]: log for log in index("logs/index.json")["logs"]}
 SOLVER = LOGS["train_sigint.txt"]["files"]["solver.prototxt"].replace("display: 100", "display: 20")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-COMMAND = [sys.executable, "-c", "from solver_cli.commands.train import train; train()", "solver.prototxt"]
+# What ends the command in another way than a test expects is told in a file: its stderr may lead nowhere by then.
+TOLD = "told.txt"
+PROGRAM = f"""
+import faulthandler, sys, traceback
+told = open({TOLD!r}, "w", buffering=1)
+faulthandler.enable(told, all_threads=True)
+sys.excepthook = lambda *error: traceback.print_exception(*error, file=told)
+from solver_cli.commands.train import train
+train()
+"""
+COMMAND = [sys.executable, "-c", PROGRAM, "solver.prototxt"]
 # A disk that answers no more after some training batches; what it holds up is its reader's thread, or all the rest.
 STUCK = """
 import sys, threading, time
@@ -180,7 +190,7 @@ def test_ctrl_c_ends_the_reader_of_the_log_first(case_folder: Enter):
         command.reader.send_signal(signal.SIGINT)
         command.reader.wait()
         command.process.send_signal(signal.SIGINT)
-        assert command.process.wait() == 0
+        assert (command.process.wait(), (folder / TOLD).read_text()) == (0, "")
     assert len(snapshots(folder)) == 1
 
 

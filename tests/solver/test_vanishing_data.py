@@ -156,7 +156,7 @@ def test_the_saved_state_goes_on_when_the_data_are_back(tmp_path: Path) -> None:
     write(tmp_path, net, short.replace('"snap"', '"whole"'))
     assert run("solver-train", "solver.prototxt", folder=tmp_path).code == 0
     write(tmp_path, net, short)
-    (tmp_path / "b.h5").unlink()
+    (tmp_path / "b.h5").write_bytes(whole[:1000])
     assert run("solver-train", "solver.prototxt", folder=tmp_path).code == 1
     (state,) = tmp_path.glob("snap_iter_*.solverstate")
     assert solverstate.read(state).iter == 13, "13 batches of 3 rows are in the first file of 40"

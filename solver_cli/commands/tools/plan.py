@@ -21,7 +21,7 @@ MEMORY = "What the largest batch is to fit into.  [default: what is free]"
 @click.command("plan", cls=Command, examples=EXAMPLES)
 @click.argument("solver", type=TEXT)
 @click.option("--batch", type=Parsed(whole(1)), metavar="N", help="Plan with this batch size for the train net.")
-@options(RunOptions, "memory", "level", "stage", "settings", "python_layers", memory=MEMORY)
+@options(RunOptions, "memory", "level", "stage", "dialect", "settings", "python_layers", memory=MEMORY)
 def command(solver: str, batch: int | None, **chosen: Any) -> None:
     """Say what the solver file SOLVER asks for: layers, memory, epochs, learning rate, noise, and what looks wrong.
 
@@ -30,7 +30,11 @@ def command(solver: str, batch: int | None, **chosen: Any) -> None:
     run = RunOptions(**chosen)
     with reported(logging.WARNING):
         from solver_cli.commands import report, training
+        from solver_cli.solver.workers import none_outlives
 
-        spec = training.effective(solver, level=run.level, stages=run.stages, settings=run.settings)
-        lines = report.plan(spec, batch=batch, memory=run.memory, python_layers=run.python_layers)
+        spec = training.effective(
+            solver, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
+        )
+        with none_outlives():
+            lines = list(report.plan(spec, batch=batch, memory=run.memory, python_layers=run.python_layers))
         click.echo("\n".join(lines))
