@@ -44,9 +44,15 @@ CONVOLUTIONS = "belongs to the convolution whose settings Im2col shares; Caffe's
 ENGINES = [
     *("Convolution", "Deconvolution", "Im2col", "LRN", "Pooling", "ReLU", "SPP", "Sigmoid", "Softmax", "SoftmaxWithLoss"),
     *("TanH", "ConvolutionDepthwise", "DepthwiseConvolution", "ReLU6", "SoftmaxWithLoss/segnet"),
+    *("FocalLoss", "SoftmaxWithLoss/rfcn", "SoftmaxWithLossOHEM"),
 ]
 CONVOLVING = ("Convolution", "ConvolutionDepthwise", "Deconvolution", "DepthwiseConvolution", "Im2col")
+DARKNET = "stands in texts of YOLO's nets; the forks' layers do not look at it, and know the size from the bottom"
 IDLE = {
+    **{("RegionLoss", field): DARKNET for field in ("side", "jitter", "absolute", "random")},
+    **{("Yolov3", field): DARKNET for field in ("side", "noobject_scale")},
+    **{("YoloDetectionOutput", field): DARKNET for field in ("side", "coords")},
+    ("YoloDetectionOutput", "label_map_file"): "names the classes for files that the fork's layer does not write",
     ("AnnotatedData", "label_map_file"): "names the classes for tools; SSD's layer only remembers it",
     **{(kind, "engine"): ONE_IMPLEMENTATION for kind in ENGINES},
     **{(kind, "force_nd_im2col"): ONE_IMPLEMENTATION for kind in CONVOLVING},
@@ -60,6 +66,19 @@ TWO = (
     'layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: %s } shape { dim: %s } } }'
 )
 EXAMPLES = {  # nets of types that nobody has recorded
+    "FocalLoss": TWO % ("4 dim: 3", "4") + 'layer { name: "test" type: "FocalLoss" bottom: "x" bottom: "z" top: "y" }',
+    "Proposal": TWO % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 4 dim: 3 dim: 4")
+    + 'layer { name: "info" type: "Input" top: "i" input_param { shape { dim: 1 dim: 3 } } } '
+    'layer { name: "test" type: "Proposal" bottom: "x" bottom: "z" bottom: "i" top: "y" proposal_param { ratio: 1 scale: 8 } }',
+    "ROIAlign": TWO % ("1 dim: 2 dim: 5 dim: 5", "3 dim: 5")
+    + 'layer { name: "test" type: "ROIAlign" bottom: "x" bottom: "z" top: "y" roi_align_param { pooled_h: 2 pooled_w: 2 } }',
+    "SmoothL1Loss/normface": TWO % ("4 dim: 3", "4 dim: 3")
+    + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" smoothl1_param { turn_point: 0.5 } }',
+    "SmoothL1Loss/rfcn": TWO % ("4 dim: 3", "4 dim: 3")
+    + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" top: "rows" loss_weight: 1 loss_weight: 0 }',
+    "Yolov3": TWO % ("1 dim: 7 dim: 3 dim: 3", "1 dim: 1 dim: 9 dim: 5")
+    + 'layer { name: "test" type: "Yolov3" bottom: "x" bottom: "z" top: "y" '
+    "yolov3_param { use_logic_gradient: true num: 1 num_class: 2 mask: 0 biases: 10 biases: 14 } }",
     "BatchNorm/intel": INPUT
     + 'layer { name: "test" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_weight_bias: true } }',
     "CtcLoss": TWO % ("3 dim: 2 dim: 4", "2 dim: 2")
@@ -110,6 +129,12 @@ def recording(kind: LayerType, asked: set[str]) -> LayerType:
 
 def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
     """Recorded nets with a layer of this type: (phase, text)."""
+    if kind.name in EXAMPLES:
+        yield "TRAIN", EXAMPLES[kind.name]
+        return
+    if "/" in kind.name and (found := fork_texts(kind.name)):  # other cases of the word mean another type
+        yield from found
+        return
     if (path := recorded_at(kind)).exists():
         with np.load(path) as file:
             recorded = json.loads(file["cases"].tobytes()).values()
@@ -119,9 +144,6 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
         yield "TRAIN", PAIRS
     if found := fork_texts(kind.name):
         yield from found
-        return
-    if kind.name in EXAMPLES:
-        yield "TRAIN", EXAMPLES[kind.name]
         return
     for recorded in (GOLDEN / "data_layers", FORKS):
         for case in json.loads((recorded / "cases.json").read_text()).values():
