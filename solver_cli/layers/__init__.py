@@ -18,10 +18,13 @@ from solver_cli.layers import ohem as ohem
 from solver_cli.layers import permute as permute
 from solver_cli.layers import pooling as pooling
 from solver_cli.layers import prior_box as prior_box
+from solver_cli.layers import proposal as proposal
 from solver_cli.layers import rearrange as rearrange
 from solver_cli.layers import recurrent as recurrent
 from solver_cli.layers import resizing as resizing
 from solver_cli.layers import roi as roi
+from solver_cli.layers import roi_align as roi_align
 from solver_cli.layers import smooth as smooth
 from solver_cli.layers import yolo as yolo
 from solver_cli.layers import yolo_output as yolo_output
+from solver_cli.layers import yolov3 as yolov3

@@ -1,4 +1,4 @@
-"""Online hard example mining of R-FCN: losses that tell that of each roi, and the choice of the hardest rois."""
+"""Losses that look at hard examples: R-FCN's, which tell that of each roi, its choice of the hardest rois, and FocalLoss."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import LossParameter, SoftmaxParameter
+from solver_cli.caffe_pb2 import FocalLossParameter, LossParameter, SoftmaxParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, canonical_axis, shape_of
 from solver_cli.layers.labels import guarded, labels_of, poisoned
-from solver_cli.layers.loss import BOUND, NO_LABEL, _held, _ignored, _Mean, _same_batch
+from solver_cli.layers.loss import BOUND, FLT_MIN, NO_LABEL, _held, _ignored, _Mean, _same_batch
 from solver_cli.registry import layer
 
 TRAITS: dict[str, Any] = {
@@ -52,6 +52,47 @@ def _read(x: Tensor, labels: Tensor, axis: int, mean: _Mean) -> tuple[Tensor, Te
     _same_batch(x, labels)
     target, wrong = guarded(labels_of(x, labels, axis, mean.ignored), x.shape[axis], mean.ignored)
     return x.reshape(target.shape[0], x.shape[axis], target.shape[1]), target, mean.valid(target), wrong
+
+
+@layer("FocalLoss", tops=(1, 2), **TRAITS)
+class FocalLoss(nn.Module):
+    """top 0 = mean of -alpha (1 - p)^gamma log p, p = softmax(bottom 0)[label], over what counts; top 1 = the softmax
+
+    alpha is 0.25 unless given. The mean is SoftmaxWithLoss's; there is no gradient from top 1.
+    """
+
+    def __init__(
+        self,
+        param: FocalLossParameter,
+        shapes: Sequence[Shape],
+        *,
+        loss_param: LossParameter,
+        softmax_param: SoftmaxParameter,
+        num_tops: int,
+    ):
+        super().__init__()
+        for field in ("type", "beta"):
+            if param.HasField(field):
+                raise ConfigError(
+                    f"{field} belongs to NormFace's FocalLoss, which is another one and not supported: take it out",
+                    field=f"focal_loss_param.{field}",
+                )
+        self.alpha, self.gamma = param.alpha if param.HasField("alpha") else 0.25, param.gamma
+        for field, wrong in (("alpha", self.alpha <= 0), ("gamma", self.gamma < 0)):
+            if wrong:
+                sign = "positive" if field == "alpha" else "0 at least"
+                raise ConfigError(f"{field} must be {sign}", field=f"focal_loss_param.{field}")
+        self.axis = canonical_axis(softmax_param.axis, shapes[0], "softmax_param.axis")
+        self.mean, self.num_tops = _Mean.of(loss_param, LossParameter.VALID), num_tops
+
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        scores, target, valid, wrong = _read(x, labels, self.axis, self.mean)
+        index = target if valid is None else target.where(valid, 0)
+        logs = _held(scores.log_softmax(1).gather(1, index.unsqueeze(1)).squeeze(1), low=-BOUND)
+        losses = -self.alpha * (1 - logs.exp()).clamp(min=FLT_MIN) ** self.gamma * logs
+        losses = losses if valid is None else losses.where(valid, 0)
+        loss = poisoned(self.mean(losses.sum(), target.shape[0], target.shape[1], valid), wrong)
+        return loss if self.num_tops == 1 else (loss, x.detach().softmax(self.axis))
 
 
 @layer("BoxAnnotatorOHEM", param="box_annotator_ohem_param", bottoms=4, tops=2)

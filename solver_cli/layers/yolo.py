@@ -1,4 +1,4 @@
-"""Losses of YOLO's nets, as MobileNet-YOLO's layers compute them: RegionLoss of YOLOv2, and Yolov3.
+"""The loss of YOLOv2 as MobileNet-YOLO's RegionLoss computes it, and what that of YOLOv3 (see `yolov3`) shares with it.
 
 Both report a sum of squares of what they learn from; their gradient is that itself, not the derivative. Boxes are centre x,
 centre y, width, height, in parts of the picture. Labels are (N, ..., 5): class and box, to the first box without a width.
@@ -18,7 +18,10 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import RegionLossParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape, shape_of
+from solver_cli.layers.labels import check_labels
 from solver_cli.registry import layer
+
+NONE = -(1 << 30)
 
 
 class _Given(torch.autograd.Function):
@@ -35,40 +38,36 @@ class _Given(torch.autograd.Function):
         return gradient * grad, None, None
 
 
-def _given(x: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
+def given(x: Tensor, loss: Tensor, gradient: Tensor) -> Tensor:
     return cast(Tensor, _Given.apply(x, loss, gradient))  # type: ignore[no-untyped-call]
 
 
-def _crossed(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """Width and height of what boxes (..., 4) share, negative if they do not touch."""
-    low, high = torch.maximum(a[..., :2] - a[..., 2:] / 2, b[..., :2] - b[..., 2:] / 2), _high(a, b, torch.minimum)
-    return cast(tuple[Tensor, Tensor], (high - low).unbind(-1))
+def corners(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """The lesser and the greater corner (..., 2)."""
+    return boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
 
 
-def _high(a: Tensor, b: Tensor, choose: Any) -> Tensor:
-    return cast(Tensor, choose(a[..., :2] + a[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2))
-
-
-def _shared_and_joined(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+def shared_and_joined(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The areas of intersection and union."""
-    w, h = _crossed(a, b)
+    (low, high), (other_low, other_high) = corners(a), corners(b)
+    w, h = (torch.minimum(high, other_high) - torch.maximum(low, other_low)).unbind(-1)
     shared = (w * h).masked_fill((w < 0) | (h < 0), 0)
     return shared, a[..., 2] * a[..., 3] + b[..., 2] * b[..., 3] - shared
 
 
 def overlap(a: Tensor, b: Tensor) -> Tensor:
     """Intersection over union of boxes (..., 4)."""
-    shared, joined = _shared_and_joined(a, b)
+    shared, joined = shared_and_joined(a, b)
     return shared / joined
 
 
-class _Truth:
+class Truth:
     """The labels of a batch: classes (N, T), boxes (N, T, 4), and which of them are there, by two signs.
 
     The search for what is no object ends at the first box with x 0, that for objects at the first of width 0, as there.
     """
 
-    def __init__(self, labels: Tensor, pictures: int):
+    def __init__(self, labels: Tensor, pictures: int, count: int):
         if labels.shape[:1] != (pictures,) or prod(labels.shape[1:]) % 5:
             raise ConfigError(
                 f"bottom 1 of shape {shape_of(labels)} must hold rows of class, x, y, width, height for each of {pictures} "
@@ -78,14 +77,17 @@ class _Truth:
         rows = labels.detach().reshape(pictures, -1, 5)
         self.classes, self.boxes = rows[..., 0].long(), rows[..., 1:]
         self.seen, self.present = ((rows[..., i] != 0).cumprod(1).bool() for i in (1, 3))
+        if rows.device.type == "cpu" and not torch.compiler.is_compiling():
+            check_labels(self.classes.where(self.present, 0), count)
 
     def cells(self, width: int, height: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Column and row (N, T) of the cell that a box's centre lies in, and the cell's number."""
+        """Column and row (N, T) of the cell that a box's centre lies in, and the cell's number, -1 where there is none."""
         column, row = (self.boxes[..., 0] * width).long(), (self.boxes[..., 1] * height).long()
-        return column, row, row * width + column
+        cell = row * width + column
+        return column, row, cell.where(self.present & (cell >= 0) & (cell < width * height), -1)
 
 
-def _best_overlap(boxes: Tensor, truth: _Truth, measure: Any) -> Tensor:
+def best_overlap(boxes: Tensor, truth: Truth, measure: Any) -> Tensor:
     """The best overlap, 0 at least, of predicted boxes (N, K, 4) with boxes that are there: (N, K)."""
     if truth.boxes.shape[1] == 0:
         return boxes.new_zeros(boxes.shape[:2])
@@ -99,20 +101,18 @@ def _best_overlap(boxes: Tensor, truth: _Truth, measure: Any) -> Tensor:
     return best
 
 
-def _cells(n: int, width: int, height: int, like: Tensor) -> tuple[Tensor, Tensor]:
+def places_of(n: int, width: int, height: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Column and row of each of n x height x width predictions, flat."""
     column, row = torch.arange(width, device=like.device), torch.arange(height, device=like.device)
     shape = (n, height, width)
     return column.expand(shape).flatten(), row[:, None].expand(shape).flatten()
 
 
-def _last(slots: Tensor, valid: Tensor, size: int) -> Tensor:
-    """For each of `size` slots the last t of (N, T) truths that falls there, -1 for none: (N, size)."""
-    order = torch.arange(slots.shape[1], device=slots.device).expand_as(slots)
-    inside = valid & (slots >= 0) & (slots < size)
-    last = torch.full((slots.shape[0], size + 1), -1, device=slots.device)
-    last.scatter_reduce_(1, slots.where(inside, size), order.where(inside, -1), "amax")
-    return last[:, :size]
+def last(slots: Tensor, valid: Tensor, size: int, numbers: Tensor | None = None) -> Tensor:
+    """For each of `size` slots the greatest number of those (N, K) that fall there: (N, size); NONE where none does."""
+    numbers = torch.arange(slots.shape[1], device=slots.device) if numbers is None else numbers
+    found = torch.full((slots.shape[0], size + 1), NONE, device=slots.device)
+    return found.scatter_reduce_(1, slots.where(valid, size), numbers.expand_as(slots), "amax")[:, :size]
 
 
 @layer("RegionLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True)
@@ -148,22 +148,22 @@ class RegionLoss(nn.Module):
         self.class_scale, self.coord = param.class_scale, param.coord_scale
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        n, side = _checked_grid(x, self.boxes, 5 + self.classes)
+        n, side = checked_grid(x, self.boxes, 5 + self.classes)
         if x.shape[2] != side:
             raise ConfigError(f"bottom 0 of shape {shape_of(x)} must be as high as it is wide", field="bottom[0]")
-        truth = _Truth(labels, n)
+        truth = Truth(labels, n, self.classes)
         if x.is_meta:
             return x.sum()
-        values = _values(x, self.boxes)  # (5 + classes, N, boxes side side)
+        values = grid_values(x, self.boxes)  # (5 + classes, N, boxes side side)
         deltas = self._deltas(values, truth, side)
         gradient = deltas.reshape(-1, n, self.boxes, side, side).permute(1, 2, 0, 3, 4).reshape(x.shape)
-        return _given(x, deltas.square().sum() / n, gradient / n)
+        return given(x, deltas.square().sum() / n, gradient / n)
 
-    def _deltas(self, values: Tensor, truth: _Truth, side: int) -> Tensor:
+    def _deltas(self, values: Tensor, truth: Truth, side: int) -> Tensor:
         """What the net's values should be less, (5 + classes, N, boxes side side)."""
         objectness, classes = values[4].sigmoid(), values[5:].softmax(0)
-        places = _cells(self.boxes, side, side, values)
-        best = _best_overlap(self._predicted(values, places, side), truth, overlap)
+        places = places_of(self.boxes, side, side, values)
+        best = best_overlap(self._predicted(values, places, side), truth, overlap)
         slope = objectness * (1 - objectness)
         background = (self.background * objectness * slope).masked_fill(best > self.thresh, 0)
         assigned = self._assigned(values, truth, side)
@@ -180,7 +180,7 @@ class RegionLoss(nn.Module):
             [
                 self._box_deltas(values, box, places, side) * scale,
                 (self.object * (objectness - wanted) * slope)[None],
-                self.class_scale * (classes - _one_hot(truth.classes.gather(1, t), self.classes).to(classes)),
+                self.class_scale * (classes - one_hot(truth.classes.gather(1, t), self.classes).to(classes)),
             ]
         )
         of_none = torch.cat([torch.zeros_like(values[:4]), background[None], torch.zeros_like(classes)])
@@ -199,7 +199,7 @@ class RegionLoss(nn.Module):
         centres = [(at[i] - (box[..., i] * side - place)) * at[i] * (1 - at[i]) for i, place in enumerate(places)]
         return torch.stack([*centres, *(values[2 + i] - (box[..., 2 + i] * side / anchors[:, i]).log() for i in (0, 1))])
 
-    def _assigned(self, values: Tensor, truth: _Truth, side: int) -> Tensor:
+    def _assigned(self, values: Tensor, truth: Truth, side: int) -> Tensor:
         """Which label each prediction answers for, the last of several, -1 for none: (N, boxes side side)."""
         _, _, cell = truth.cells(side, side)
         sides = (self.anchors / side).expand(*cell.shape, -1, 2)
@@ -210,10 +210,10 @@ class RegionLoss(nn.Module):
             sides = torch.stack(made, -1) * self.anchors / side
         shift = F.pad(truth.boxes[..., None, 2:].expand_as(sides), (2, 0))
         fit = overlap(F.pad(sides, (2, 0)), shift)
-        return _last(slots.gather(2, fit.argmax(2, keepdim=True)).squeeze(2), truth.present, values.shape[2])
+        return last(slots.gather(2, fit.argmax(2, keepdim=True)).squeeze(2), cell >= 0, values.shape[2])
 
 
-def _checked_grid(x: Tensor, boxes: int, length: int) -> tuple[int, int]:
+def checked_grid(x: Tensor, boxes: int, length: int) -> tuple[int, int]:
     """N and the width of a bottom (N, boxes length, H, W)."""
     if x.dim() != 4 or x.shape[1] != boxes * length:
         raise ConfigError(
@@ -224,11 +224,11 @@ def _checked_grid(x: Tensor, boxes: int, length: int) -> tuple[int, int]:
     return x.shape[0], x.shape[3]
 
 
-def _values(x: Tensor, boxes: int) -> Tensor:
+def grid_values(x: Tensor, boxes: int) -> Tensor:
     """(N, boxes length, H, W) as (length, N, boxes H W), without a gradient."""
     return x.detach().reshape(x.shape[0], boxes, -1, *x.shape[2:]).permute(2, 0, 1, 3, 4).flatten(2)
 
 
-def _one_hot(classes: Tensor, count: int) -> Tensor:
+def one_hot(classes: Tensor, count: int) -> Tensor:
     """(count, ...): 1 where the class is."""
     return classes == torch.arange(count, device=classes.device).reshape(-1, *(1,) * classes.dim())

@@ -183,7 +183,7 @@ NOT_YET: Rows = {
     },
     "community": {
         "FocalLossParameter": "gama",
-        "ROIAlignParameter": "sampling_ratio sample_ratio position_sensitive num_roi_per_image roi_end_mode",
+        "ROIAlignParameter": "position_sensitive num_roi_per_image roi_end_mode",
     },
     "jolibrain": {
         "DenseImageDataParameter": "rotate one_hot_nclasses",
