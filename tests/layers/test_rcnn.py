@@ -175,7 +175,8 @@ def test_proposals_box_by_box():
     scores, deltas = normal(2, 4, 5, 6, seed=5, grad=False).sigmoid(), normal(2, 8, 5, 6, grad=False) * 0.3
     info = torch.tensor([[80.0, 96, 1.5], [70, 90, 1]], dtype=torch.float64)
     layer = OneLayer(
-        'type: "Proposal" proposal_param { ratio: 0.5 ratio: 1 scale: 2 pre_nms_topn: 40 post_nms_topn: 12 nms_thresh: 0.5 }',
+        'type: "Proposal" proposal_param { ratio: 0.5 ratio: 1 scale: 2 pre_nms_topn: 40 post_nms_topn: 12 '
+        "nms_thresh: 0.5 }",
         scores.shape,
         deltas.shape,
         info.shape,
@@ -243,7 +244,8 @@ def test_what_is_refused(text, shapes, words):
 def test_losses_of_rows_have_no_gradient():
     net = Net.from_text(
         'layer { name: "x" type: "Input" top: "x" top: "t" input_param { shape { dim: 4 dim: 3 } } }\n'
-        'layer { name: "l" type: "SmoothL1LossOHEM" bottom: "x" bottom: "t" top: "loss" top: "rows" loss_weight: 1 loss_weight: 0 }',
+        'layer { name: "l" type: "SmoothL1LossOHEM" bottom: "x" bottom: "t" top: "loss" top: "rows" '
+        "loss_weight: 1 loss_weight: 0 }",
         phase="TRAIN",
     )
     _, blobs = net({"x": torch.randn(4, 3, requires_grad=True), "t": torch.zeros(4, 3)})
