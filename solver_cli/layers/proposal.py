@@ -40,8 +40,8 @@ class Proposal(nn.Module):
 
     Bottoms: scores (N, 2 A, H, W), of which the second half are those of objects; deltas (N, 4 A, H, W) of centre and log
     size of A anchors, each ratio with each scale, every feat_stride pixels; height, width, scale (or scale_h, scale_w) of
-    the pictures, (N, 3), (N, 4) or one row for all. Boxes are cut to the picture; sides below min_size times scale score 0. The
-    pre_nms_topn best enter the suppression, where an overlap above nms_thresh falls. There is no gradient.
+    the pictures, (N, 3), (N, 4) or one row for all. Boxes are cut to the picture; sides below min_size times scale score 0.
+    The pre_nms_topn best enter the suppression, where an overlap above nms_thresh falls. There is no gradient.
     """
 
     anchors: Tensor

@@ -153,8 +153,9 @@ def _label_paths(nodes: Sequence[Node]) -> Iterator[Node]:
 
 
 def _check(node: Node, joined: dict[str, Node], records: int) -> None:
-    """Refuse a layer with weights that would run on the whole batch: nothing would be won."""
-    if not node.learned or not node.bottoms or statistics(node) is not None:
+    """Refuse a layer with weights that would run on the whole batch: nothing would be won, but below a net's last layers."""
+    last = is_loss(node) or getattr(node.module, "rewrites", False)  # forks' losses and classifiers
+    if last or not node.learned or not node.bottoms or statistics(node) is not None:
         return
     cause = next((joined[blob] for blob in node.bottoms if blob in joined), None)
     why = f"reads what layer '{cause.name}' ({cause.param.type}) has joined" if cause else "joins them"

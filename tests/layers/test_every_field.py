@@ -69,13 +69,14 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "FocalLoss": TWO % ("4 dim: 3", "4") + 'layer { name: "test" type: "FocalLoss" bottom: "x" bottom: "z" top: "y" }',
     "Proposal": TWO % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 4 dim: 3 dim: 4")
     + 'layer { name: "info" type: "Input" top: "i" input_param { shape { dim: 1 dim: 3 } } } '
-    'layer { name: "test" type: "Proposal" bottom: "x" bottom: "z" bottom: "i" top: "y" proposal_param { ratio: 1 scale: 8 } }',
+    'layer { name: "test" type: "Proposal" bottom: "x" bottom: "z" bottom: "i" top: "y" '
+    "proposal_param { ratio: 1 scale: 8 } }",
     "ROIAlign": TWO % ("1 dim: 2 dim: 5 dim: 5", "3 dim: 5")
     + 'layer { name: "test" type: "ROIAlign" bottom: "x" bottom: "z" top: "y" roi_align_param { pooled_h: 2 pooled_w: 2 } }',
     "SmoothL1Loss/normface": TWO % ("4 dim: 3", "4 dim: 3")
     + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" smoothl1_param { turn_point: 0.5 } }',
     "SmoothL1Loss/rfcn": TWO % ("4 dim: 3", "4 dim: 3")
-    + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" top: "rows" loss_weight: 1 loss_weight: 0 }',
+    + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" top: "e" loss_weight: 1 loss_weight: 0 }',
     "Yolov3": TWO % ("1 dim: 7 dim: 3 dim: 3", "1 dim: 1 dim: 9 dim: 5")
     + 'layer { name: "test" type: "Yolov3" bottom: "x" bottom: "z" top: "y" '
     "yolov3_param { use_logic_gradient: true num: 1 num_class: 2 mask: 0 biases: 10 biases: 14 } }",

@@ -355,3 +355,31 @@ def test_dice_coefficient(mode: str) -> None:
     (found,) = torch.autograd.grad(layer(p, labels), p)
     (derivative,) = torch.autograd.grad(1 - shares.mean(), p)
     torch.testing.assert_close(found, 2 * derivative)  # the fork does not divide by the batch
+
+
+FACES = """
+layer { name: "conv" type: "InnerProduct" bottom: "x0" top: "conv" inner_product_param { num_output: 6
+  weight_filler { type: "xavier" } } }
+layer { name: "feature" type: "InnerProduct" bottom: "conv" top: "feature" inner_product_param { num_output: 5
+  normalize: true weight_filler { type: "xavier" } } }
+layer { name: "centre" type: "CenterLoss" bottom: "feature" bottom: "x1" top: "centre" loss_weight: 0.1
+  center_loss_param { num_output: 3 center_filler { type: "xavier" } } }
+layer { name: "margin" type: "MarginInnerProduct" bottom: "feature" bottom: "x1" top: "margin"
+  margin_inner_product_param { num_output: 3 type: TRIPLE lambda_min: 5 weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "margin" bottom: "x1" top: "loss" }
+"""
+
+
+def test_a_net_of_faces_in_pieces() -> None:
+    batch = {"x0": torch.randn(6, 4), "x1": torch.tensor([0.0, 1, 2, 0, 1, 1])}
+    inputs = "".join(
+        f'layer {{ name: "in{i}" type: "Input" top: "x{i}" input_param {{ shape {{ {dims(shape)} }} }} }}\n'
+        for i, shape in enumerate([(6, 4), (6,)])
+    )
+    whole, pieces = (Net.from_text(inputs + FACES, seed=1) for _ in range(2))
+    wanted, _ = forward_backward(whole, [batch])
+    found, _ = forward_backward(pieces, [batch], Pieces(pieces, 2))
+    torch.testing.assert_close(found, wanted)
+    for mine, theirs in zip(pieces.learned, whole.learned, strict=True):
+        torch.testing.assert_close(mine.blob, theirs.blob)
+        torch.testing.assert_close(mine.blob.grad, theirs.blob.grad)

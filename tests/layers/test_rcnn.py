@@ -175,8 +175,8 @@ def test_proposals_box_by_box():
     scores, deltas = normal(2, 4, 5, 6, seed=5, grad=False).sigmoid(), normal(2, 8, 5, 6, grad=False) * 0.3
     info = torch.tensor([[80.0, 96, 1.5], [70, 90, 1]], dtype=torch.float64)
     layer = OneLayer(
-        'type: "Proposal" proposal_param { ratio: 0.5 ratio: 1 scale: 2 '
-        "pre_nms_topn: 40 post_nms_topn: 12 nms_thresh: 0.5 }",
+        'type: "Proposal" proposal_param { ratio: 0.5 ratio: 1 scale: 2 pre_nms_topn: 40 post_nms_topn: 12 '
+        "nms_thresh: 0.5 }",
         scores.shape,
         deltas.shape,
         info.shape,

@@ -121,9 +121,9 @@ def test_a_net_of_bvlcs_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_meaning_that_is_not_there_is_refused_by_the_word() -> None:
-    words = r"layer 'x' \(Upsample\): layer type 'Upsample' as yolo means it is not supported yet"
+    words = r"layer 'x' \(L1Loss\): layer type 'L1Loss' as flownet2 means it is not supported yet"
     with pytest.raises(ConfigError, match=words):
-        Net.from_text(f'{INPUT} layer {{ name: "x" type: "Upsample" bottom: "a" top: "b" }}')
+        Net.from_text(f'{INPUT} layer {{ name: "x" type: "L1Loss" bottom: "a" top: "b" l1_loss_param {{ epsilon: 1 }} }}')
 
 
 def test_the_registry_is_asked_for_the_told_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,8 @@ def test_the_tables_are_about_fields_that_there_are() -> None:
     for message, field in [*forks.ENGINE_FIELDS, *forks.NOT_YET_FIELDS]:
         assert field in MESSAGES[message].fields_by_name
     assert not set(forks.ENGINE_FIELDS) & set(forks.NOT_YET_FIELDS)
-    assert set(forks.KNOWN_TO) <= {".".join(pair) for pair in forks.NOT_YET_FIELDS}
+    values = {field for messages in forks.NOT_YET_VALUES.values() for field in messages}
+    assert set(forks.KNOWN_TO) <= {".".join(pair) for pair in forks.NOT_YET_FIELDS} | values
 
 
 @pytest.mark.parametrize("field", [f for m, f in added() if m == "SolverParameter"], ids=lambda field: field.name)
@@ -77,13 +78,13 @@ def test_a_solvers_field_is_refused_at_its_place(field: FieldDescriptor, tmp_pat
 
 def test_training_a_net_that_asks_for_more_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asks = ('top: "loss"\n', 'top: "loss"\n  loss_param { normalization: PRE_FIXED }\n')
+    asks = ('top: "loss"\n', 'top: "loss"\n  loss_param { label_smoothing: 0.5 }\n')
     running.write(tmp_path, net=running.changed(running.NET, asks))
     ended = running.call(train, "solver.prototxt")
     assert ended.code == 1
     (line,) = ended.complaints
     where = "net.prototxt:47:16: layer 'loss' (SoftmaxWithLoss):"
-    assert line == f"{where} normalization: PRE_FIXED (of R-FCN's fork) is not supported yet"
+    assert line == f"{where} field 'label_smoothing' (of NVCaffe's fork) is not supported yet"
 
 
 def refusal(layer: str) -> str:
@@ -96,8 +97,8 @@ def refusal(layer: str) -> str:
     ("layer", "words"),
     [
         (
-            'type: "Dropout" dropout_param { scale_train: false }',
-            "field 'scale_train' (of R-CNN's fork) is not supported yet",
+            'type: "Dropout" dropout_param { random_seed: 3 }',
+            "field 'random_seed' (of NVCaffe's fork) is not supported yet",
         ),
         (
             'type: "Pooling" pooling_param { pool: LOWRES kernel_size: 1 }',
@@ -116,8 +117,8 @@ def test_what_is_not_honoured_is_refused(layer: str, words: str) -> None:
 
 
 def test_a_field_may_be_known_to_some_types_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(forks.KNOWN_TO, "DropoutParameter.scale_train", {"Dropout"})
-    layer = LayerParameter(type="Dropout", dropout_param={"scale_train": False})
+    monkeypatch.setitem(forks.KNOWN_TO, "DropoutParameter.random_seed", {"Dropout"})
+    layer = LayerParameter(type="Dropout", dropout_param={"random_seed": 3})
     assert not list(forks.refused(layer, "Dropout"))
     assert list(forks.refused(layer, "Other"))
 
