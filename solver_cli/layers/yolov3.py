@@ -136,6 +136,9 @@ class Yolov3(nn.Module):
     """
 
     anchors: Tensor
+    own: Tensor  # this bottom's anchors,
+    numbers: Tensor  # which of all they are,
+    first: Tensor  # and whether none before is the same
 
     def __init__(self, param: Yolov3Parameter, shapes: Sequence[Shape]):
         super().__init__()
@@ -145,8 +148,12 @@ class Yolov3(nn.Module):
         if len(param.biases) % 2 or len(param.biases) < 2 * needed:
             raise _wrong(f"{len(param.biases)} biases: give two for each anchor, {needed} at least", "biases")
         anchors = torch.tensor(param.biases, dtype=torch.float32, device="cpu").reshape(-1, 2)
-        self.register_buffer("anchors", anchors, persistent=False)
-        self.mask, self.scale = tuple(param.mask[: param.num]), param.anchors_scale
+        mask = list(param.mask[: param.num])
+        numbers = torch.tensor(mask, dtype=torch.long, device="cpu")
+        first = torch.tensor([mask.index(m) == k for k, m in enumerate(mask)], device="cpu")
+        for name, value in (("anchors", anchors), ("own", anchors[numbers]), ("numbers", numbers), ("first", first)):
+            self.register_buffer(name, value, persistent=False)
+        self.scale = param.anchors_scale
         self.boxes, self.classes, self.kind = param.num, param.num_class, param.iou_loss
         self.thresh, self.share, self.limit = param.thresh, param.iou_thresh, param.max_delta
         self.coord, self.class_scale, self.normalizer = param.coord_scale, param.class_scale, param.iou_normalizer
@@ -173,8 +180,7 @@ class Yolov3(nn.Module):
     def _deltas(self, values: Tensor, truth: Truth, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """What the net's values should be less, (5 + classes, N, boxes H W), and the mean of 1 - fit of the objects."""
         measure, cells = MEASURES[self.kind], size[0] * size[1]
-        own = self.anchors[list(self.mask)]
-        made = self._made(values, places_of(self.boxes, *size, values), own.repeat_interleave(cells, 0), size)
+        made = self._made(values, places_of(self.boxes, *size, values), self.own.repeat_interleave(cells, 0), size)
         background = values[4].masked_fill(best_overlap(made, truth, measure) > self.thresh, 0)
         nothing = torch.cat([torch.zeros_like(values[:4]), background[None], torch.zeros_like(values[5:])])
         if truth.boxes.shape[1] == 0:
@@ -187,7 +193,7 @@ class Yolov3(nn.Module):
         at = values.gather(2, slots.expand(len(values), *slots.shape))
         box = truth.boxes.repeat_interleave(self.boxes, 1)
         places = [place.repeat_interleave(self.boxes, 1) for place in (column, row)]
-        anchors = own.repeat(cell.shape[1], 1)
+        anchors = self.own.repeat(cell.shape[1], 1)
         predicted = self._made(at, places, anchors, size)
         fit = MEASURES[self.kind if self.kind != Yolov3Parameter.IOU else Yolov3Parameter.DIOU](predicted, box)
         misfit = ((1 - fit).where(visited > 0, 0) * visited).sum() / visited.sum().clamp(min=1)
@@ -211,14 +217,12 @@ class Yolov3(nn.Module):
         By the anchor of best fit of all, then by each that fits better than iou_thresh. That the best is not taken twice
         is checked by its place in `mask`, not by its number: a slip of the fork, so it may be twice, or another not at all.
         """
-        sides = self.anchors / (torch.tensor(size, device=self.anchors.device) * self.scale)
+        sides = torch.stack([self.anchors[:, i] / (size[i] * self.scale) for i in (0, 1)], -1)
         fit = MEASURES[self.kind](F.pad(sides, (2, 0)), F.pad(truth.boxes[..., None, 2:], (2, 0)))  # (N, T, anchors)
         most, best = fit.max(2)
-        mask = torch.tensor(self.mask, device=fit.device)
-        first = torch.tensor([self.mask.index(m) == k for k, m in enumerate(self.mask)], device=fit.device)
-        taken = (mask == best[..., None]) & first & (most > 0)[..., None]
+        taken = (self.numbers == best[..., None]) & self.first & (most > 0)[..., None]
         skipped = best.where(most > 0, -1).where(~taken.any(2), taken.int().argmax(2))
-        more = first & (mask != skipped[..., None]) & (fit[..., list(self.mask)] > self.share)
+        more = self.first & (self.numbers != skipped[..., None]) & (fit[..., self.numbers] > self.share)
         return taken.int() + (more.int() if self.share < 1 else 0)
 
     def _box_steps(
