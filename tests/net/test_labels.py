@@ -7,7 +7,7 @@ import torch
 
 from solver_cli import Net
 from solver_cli.errors import DataError
-from solver_cli.layers import loss
+from solver_cli.layers import labels
 from solver_cli.net.labels import Checked, checked
 
 LOSSES = ["SoftmaxWithLoss", "InfogainLoss", "MultinomialLogisticLoss", "HingeLoss", "Accuracy"]
@@ -45,7 +45,7 @@ def test_nan_where_nobody_can_look(kind, monkeypatch):
     """As on a GPU: no memory is read that is not the scores', and right labels give what they always did."""
     net, right = net_of(kind), [0, 1, 2, 2]
     looked = run(net, right)
-    monkeypatch.setattr(loss, "_readable", lambda index: False)
+    monkeypatch.setattr(labels, "readable", lambda index: False)
     torch.testing.assert_close(run(net, right), looked)
     top, gradient = run(net, [0, 1, 3, -2])
     assert top.isnan()
@@ -55,7 +55,7 @@ def test_nan_where_nobody_can_look(kind, monkeypatch):
 def test_an_ignored_label_is_not_wrong(monkeypatch):
     net = net_of("SoftmaxWithLoss", "loss_param { ignore_label: 255 }")
     looked = run(net, [0, 1, 255, 2])
-    monkeypatch.setattr(loss, "_readable", lambda index: False)
+    monkeypatch.setattr(labels, "readable", lambda index: False)
     torch.testing.assert_close(run(net, [0, 1, 255, 2]), looked)
     assert run(net, [0, 1, 254, 2])[0].isnan()
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from running import NET, SOLVER, Ended, call, changed, write
-from solver_cli.commands.cli import train
 
+from solver_cli.commands.train import train
 from solver_cli.formats import runstate, solverstate
 
 STATE = "snap_iter_2.solverstate"

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from running import NET, SOLVER, Ended, call, changed, write
-from solver_cli.commands.cli import train
 
 from solver_cli import Net
+from solver_cli.commands.train import train
 from solver_cli.formats import caffemodel
 from solver_cli.snapshots.snapshot import load_weights
 

@@ -30,7 +30,7 @@ REFUSED = {
     "rmsprop_decay_1": ("solver.prototxt:5:", ["rms_decay", "below 1, not 1"]),
     "unknown_type": ("solver.prototxt:2:", ["'sgd'", "AdaDelta, AdaGrad, Adam, Nesterov, RMSProp, SGD", "mean 'SGD'?"]),
     "unknown_policy": ("solver.prototxt:4:", ["'cosine'", "fixed, step, exp, inv, multistep, poly, sigmoid"]),
-    "unknown_regularization": ("solver.prototxt:7:", ["'L3'", "L1 or L2"]),
+    "unknown_regularization": ("solver.prototxt:7:", ["'L3'", "L1, L2 or"]),
     "step_without_stepsize": ("solver.prototxt:", ["'step'", "stepsize above 0, not 0"]),
     "negative_gamma_sigmoid": ("solver.prototxt:5:", ["'sigmoid'", "gamma of 0 or more, not -0.1"]),
     "negative_gamma_exp": ("solver.prototxt:5:", ["'exp'", "gamma of 0 or more, not -0.1"]),

@@ -71,7 +71,7 @@ def test_several_values_inside_a_layer() -> None:
         ("max_iters", SOLVER, "max_iter"),
         ("policy", SOLVER, "lr_policy"),
         ("momentun", SOLVER, "momentum"),
-        ("ROIPooling", list(layer_types()), ""),
+        ("ROIPooling", [name for name in layer_types() if "ROI" not in name], ""),
         ("LeakyReLU", list(layer_types()), ""),
         ("Slcie", list(layer_types()), "Slice"),
         ("Conv", list(layer_types()), "Convolution"),

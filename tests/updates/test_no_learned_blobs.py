@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from running import SOLVER, call, write
-from solver_cli.commands.cli import plan, train
+
+from solver_cli.commands.tools.plan import command as plan
+from solver_cli.commands.train import train
 
 NET = """
 layer { name: "x" type: "DummyData" top: "x" dummy_data_param { shape { dim: 4 dim: 3 } } }
