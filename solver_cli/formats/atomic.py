@@ -106,7 +106,7 @@ def reason(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "this system's file names cannot have its characters"
     if isinstance(error, ValueError):
-        return "the name has a zero byte"
+        return "no file's name holds the character 0"
     return getattr(error, "strerror", None) or str(error)
 
 

@@ -54,7 +54,8 @@ def test_names_that_cannot_be_written_are_refused_at_the_start(prefix: str, reas
 
 
 def test_keep_best_needs_a_place_too() -> None:
-    options = ("--set", "snapshot_after_train=false", "--set", "test_iter=1", "--set", "test_interval=1", "--keep-best", "loss")
+    settings = "snapshot_after_train=false", "test_iter=1", "test_interval=1"
+    options = *(word for setting in settings for word in ("--set", setting)), "--keep-best", "loss"
     assert "does not exist; create it" in trained(*options, prefix="no/snap", code=1).complaints[0]
 
 
