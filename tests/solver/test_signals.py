@@ -43,7 +43,7 @@ prefetch.PATIENCE = 0.5
 real, count = database.Data.next_batch, 0
 def stuck(source):
     global count
-    count += source._path.endswith("train_lmdb")
+    count += source._records._path.endswith("train_lmdb")
     if count > 13:
         print("stuck now", file=sys.stderr, flush=True)
         threading.Event().wait()
