@@ -139,3 +139,14 @@ def assert_case(case: Case, inputs: dict[str, Tensor], params: list[Tensor], top
         found = gradients(tops, weights, [*inputs.values(), *params])
         assert_gradients(found[: len(inputs)], case, "bottom")
         assert_gradients(found[len(inputs) :], case, "param")
+
+
+def assert_layer(case: Case) -> None:
+    """The case's net of one layer gives the recorded figures."""
+    net = build(case)
+    params = net.params.get("test", [])
+    set_params(params, case)
+    inputs = feed(case)
+    for _ in range(case.get("n_forward", 1)):
+        _, blobs = net(inputs)
+    assert_case(case, inputs, params, [blobs[top] for top in case["tops"]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from golden_layers import FORK_TYPES, FORKS, assert_case, assert_close, build, feed, named, names, set_params
+from golden_layers import FORK_TYPES, FORKS, assert_close, assert_layer, build, feed, named, names, set_params
 from torch import Tensor
 
 QUIRK = "/quirk_"  # what a fork does and we do not: see docs/differences.md
@@ -13,14 +13,7 @@ QUIRK = "/quirk_"  # what a fork does and we do not: see docs/differences.md
 @pytest.mark.parametrize("name", [name for name in names(False, FORK_TYPES) if "_graphs" not in name and QUIRK not in name])
 def test_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FORKS)
-    case = named(name)
-    net = build(case)
-    params = net.params.get("test", [])
-    set_params(params, case)
-    inputs = feed(case)
-    for _ in range(case.get("n_forward", 1)):
-        _, blobs = net(inputs)
-    assert_case(case, inputs, params, [blobs[top] for top in case["tops"]])
+    assert_layer(named(name))
 
 
 def paired(detections: Tensor) -> Tensor:

@@ -12,9 +12,9 @@ from golden_layers import (
     GOLDEN,
     TESTED_ELSEWHERE,
     TYPES,
-    assert_case,
     assert_close,
     assert_gradients,
+    assert_layer,
     build,
     feed,
     fork_texts,
@@ -40,14 +40,7 @@ UNRECORDED = {  # tested by themselves
 @pytest.mark.parametrize("name", names(False, [kind for kind in TYPES if kind != "_graphs"]))
 def test_layer(name, monkeypatch):
     monkeypatch.chdir(GOLDEN)
-    case = named(name)
-    net = build(case)
-    params = net.params.get("test", [])
-    set_params(params, case)
-    inputs = feed(case)
-    for _ in range(case.get("n_forward", 1)):
-        _, blobs = net(inputs)
-    assert_case(case, inputs, params, [blobs[top] for top in case["tops"]])
+    assert_layer(named(name))
 
 
 @pytest.mark.parametrize("name", names(False, ["_graphs"]))
