@@ -9,7 +9,6 @@ import tempfile
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
@@ -69,31 +68,34 @@ class Lmdb:
             hint = " (a LevelDB, it seems: then leave backend: LMDB out)" if (path / "CURRENT").is_file() else ""
             raise DataError(f"{path}: not an LMDB, it has no data.mdb{hint}", field=f"{FIELD}.source")
         self._path = path
-        with self._errors():
+        try:
             self._file = LmdbFile(path / "data.mdb")
+        except (Damaged, OSError) as error:
+            raise self._told(error) from None
         if not self.count():
             raise DataError(f"{path}: the database holds no records", field=f"{FIELD}.source")
 
     def check(self) -> bool:
-        with self._errors():
+        try:
             return self._file.check()
+        except (Damaged, OSError) as error:
+            raise self._told(error) from None
 
     def count(self) -> int:
-        with self._errors():
+        try:
             return self._file.snapshot().entries
+        except (Damaged, OSError) as error:
+            raise self._told(error) from None
 
     def records(self, start: bytes = b"") -> Iterator[Record]:
-        with self._errors():
-            yield from self._file.records(start)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """What the file has is told as a DataError."""
         try:
-            yield
+            yield from self._file.records(start)
         except (Damaged, OSError) as error:
-            words = f"data.mdb: {error.strerror}" if isinstance(error, OSError) else error
-            raise DataError(f"{self._path}: {words}", field=f"{FIELD}.source") from None
+            raise self._told(error) from None
+
+    def _told(self, error: Damaged | OSError) -> DataError:
+        words = f"data.mdb: {error.strerror}" if isinstance(error, OSError) else error
+        return DataError(f"{self._path}: {words}", field=f"{FIELD}.source")
 
 
 class LevelDb:

@@ -36,8 +36,8 @@ class Datums:
         """The pictures (one array if they are small and alike) and labels; `name` gives what errors call each record."""
         if self._layout is None or not self._layout.fits(values[0]):
             self._layout = layout_of(values[0])
-        if self._layout and not self._floats and (labels := self._layout.read_labels(values)) is not None:
-            return self._layout.pictures(values), labels
+        if self._layout and not self._floats and (found := self._layout.read(values)):
+            return found
         datums = [self.parse(value, name(i)) for i, value in enumerate(values)]
         labels = [datum.label for datum in datums]
         pictures = Encoded(lambda i: self.picture(datums[i], name(i)), len(datums))
@@ -73,35 +73,45 @@ class Layout:
         self.head = head
         self._shape = shape
         self._size = prod(shape)
-        self._labels: dict[bytes, int] = {}  # of each tail that came along
+        self._labels: dict[Value, int] = {}  # of each tail that came along
 
     def fits(self, value: Value) -> bool:
         """Whether a value begins as this layout does."""
         return value[: len(self.head)] == self.head
 
-    def read_labels(self, values: list[Value]) -> list[int] | None:
-        """The labels, or None if a value is of another layout."""
-        end = len(self.head) + self._size
-        labels = []
-        for value in values:
-            if len(value) < end or not self.fits(value):
-                return None
-            tail = bytes(value[end:])
-            label = self._labels.get(tail)
-            if label is None:
-                if (other := layout_of(value)) is None or other.head != self.head:
-                    return None
-                label = self._labels[tail] = Datum.FromString(bytes(value)).label
-            labels.append(label)
-        return labels
+    def read(self, values: list[Value]) -> tuple[list[Picture] | Picture, list[int]] | None:
+        """The pictures (one array if they are small) and labels, or None if a value is of another layout."""
+        pictures = self._pictures(values)
+        labels = None if pictures is None else self._labels_of(values)
+        return None if pictures is None or labels is None else (pictures, labels)
 
-    def pictures(self, values: list[Value]) -> Sequence[Picture] | Picture:
-        """The pixels of values that `read_labels` accepted."""
-        start, size = len(self.head), self._size
+    def _pictures(self, values: list[Value]) -> list[Picture] | Picture | None:
+        """The pixels; None if a value is of another layout."""
+        start, size, end = len(self.head), self._size, len(self.head) + self._size
+        lengths = set(map(len, values))
+        if min(lengths) < end:
+            return None
         if size >= THREADED:
-            return [np.frombuffer(value, np.uint8, size, start).reshape(self._shape) for value in values]
-        pixels = b"".join([value[start : start + size] for value in values])
-        return np.frombuffer(pixels, np.uint8).reshape(len(values), *self._shape)
+            fit = all(map(self.fits, values))
+            return [np.frombuffer(value, np.uint8, size, start).reshape(self._shape) for value in values] if fit else None
+        joined = b"".join(values if len(lengths) == 1 else [value[:end] for value in values])
+        rows = np.frombuffer(joined, np.uint8).reshape(len(values), -1)
+        fit = rows[:, :start].tobytes() == self.head * len(values)
+        return rows[:, start:end].reshape(-1, *self._shape) if fit else None
+
+    def _labels_of(self, values: list[Value]) -> list[int] | None:
+        """The labels of values that have pictures; None if what is behind a picture changes it."""
+        end = len(self.head) + self._size
+        tails = [value[end:] for value in values]
+        try:
+            return [self._labels[tail] for tail in tails]
+        except KeyError:
+            pass
+        for value, tail in zip(values, tails, strict=True):
+            if (other := layout_of(value)) is None or other.head != self.head:
+                return None
+            self._labels[bytes(tail)] = Datum.FromString(bytes(value)).label
+        return self._labels_of(values)
 
 
 def layout_of(value: Value) -> Layout | None:

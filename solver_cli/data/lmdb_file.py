@@ -16,12 +16,16 @@ from __future__ import annotations
 
 import os
 import weakref
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise
+from operator import lt
 from pathlib import Path
 from struct import Struct
+
+import numpy as np
 
 from solver_cli import files
 from solver_cli.formats.mapped import Mapped
@@ -41,7 +45,6 @@ PATIENCE = 100  # times that a run is taken anew because a writer was faster
 
 Value = bytes | memoryview
 Record = tuple[bytes, Value]
-Page = tuple[int, bytes, tuple[int, ...]]  # number, content, where its nodes begin
 
 
 class Damaged(Exception):
@@ -61,6 +64,19 @@ class Snapshot:
     transaction: int
 
 
+@dataclass(frozen=True)
+class Form:
+    """Where the nodes of a leaf lie, the last first, and how long their keys and values are: one `struct` takes all of them.
+
+    It gives the page's number, its `head`, and of each node what stands before its key (`nodes`), the key and the value.
+    """
+
+    size: int  # of the page
+    head: bytes
+    nodes: list[bytes]
+    struct: Struct
+
+
 class LmdbFile:
     """The data file of an LMDB, open for reading to any number of threads. Everything may raise OSError and Damaged."""
 
@@ -71,6 +87,7 @@ class LmdbFile:
             raise Damaged("cannot be opened as an LMDB: its data.mdb is empty")
         self._map()
         self._written, self._needed = False, 0
+        self._form: Form | None = None
         self._told = self._metas()
         snapshot = self.snapshot()
         if self._size() < snapshot.end and self._all_used(snapshot):
@@ -149,66 +166,79 @@ class LmdbFile:
 
     def _runs(self, snapshot: Snapshot, start: bytes) -> Iterator[list[Record]]:
         """The records from the key `start` on, RUN or a few more at a time."""
-        run: list[Record] = []
         last = b""
+        keys: list[bytes] = []
+        values: list[Value] = []
         try:
-            for leaf in self._leaves(snapshot, snapshot.root, snapshot.depth, start):
-                last = self._read_leaf(snapshot, leaf, run, last)
-                if run and run[0][0] < start:
-                    run = [record for record in run if record[0] >= start]
-                if len(run) >= RUN:
-                    yield run
-                    run = []
+            for number in self._leaves(snapshot, snapshot.root, snapshot.depth, start):
+                if not self._read_alike(snapshot, number, keys, values):
+                    self._read_leaf(snapshot, number, keys, values)
+                if keys and keys[0] < start:
+                    before = bisect_left(keys, start)
+                    del keys[:before], values[:before]
+                if len(keys) >= RUN:
+                    yield joined(last, keys, values)
+                    last = keys[-1]
+                    keys, values = [], []
         except Damaged:
-            if run:
-                yield run
+            if keys:
+                yield joined(last, keys, values)
             raise
-        if run:
-            yield run
+        if keys:
+            yield joined(last, keys, values)
 
-    def _read_leaf(self, snapshot: Snapshot, leaf: Page, run: list[Record], last: bytes) -> bytes:
-        """Add the records of a leaf, whose keys come after `last`, to the run; the last key."""
-        number, page, places = leaf
-        size = len(page)
+    def _read_alike(self, snapshot: Snapshot, number: int, keys: list[bytes], values: list[Value]) -> bool:
+        """Do as `_read_leaf` if the leaf is of the form of the one before; whether it is."""
+        form, at, end = self._form, number * snapshot.page_size, (number + 1) * snapshot.page_size
+        if form is None or form.size != snapshot.page_size or end > snapshot.end or end > len(self._view):
+            return False
+        found, head, *nodes = form.struct.unpack_from(self._view, at)
+        if found != number or head != form.head or nodes[::3] != form.nodes:
+            return False
+        keys.extend(nodes[-2::-3])
+        values.extend(nodes[-1::-3])
+        return True
+
+    def _read_leaf(self, snapshot: Snapshot, number: int, keys: list[bytes], values: list[Value]) -> None:
+        """Add the keys and values of a leaf."""
+        page, places = self._page(snapshot, number, LEAF)
+        size, large = len(page), False
         for at in places:
             low, high, flags, length = NODE.unpack_from(page, at)
             middle = at + 8 + length
             length = low | high << 16
-            key = page[at + 8 : middle]
-            if key <= last:
-                raise Damaged(f"damaged: page {number} has key {key[:40]!r} behind {last[:40]!r}")
-            last = key
             if flags == 0 and middle + length <= size:
-                run.append((key, page[middle : middle + length]))
+                value: Value = page[middle : middle + length]
             elif flags == BIG and middle + 8 <= size:
                 (where,) = PAGE_NUMBER.unpack_from(page, middle)
-                run.append((key, self._large(snapshot, where, length)))
+                value, large = self._large(snapshot, where, length), True
             else:
                 raise Damaged(f"damaged: page {number} has a record of flags {flags:#x} and {length} bytes at {at}")
-        return last
+            keys.append(page[at + 8 : middle])
+            values.append(value)
+        self._form = None if large else form_of(page, places)
 
-    def _leaves(self, snapshot: Snapshot, number: int, depth: int, start: bytes) -> Iterator[Page]:
-        """The leaves below a page that is `depth` levels high, from that of the key `start` on."""
-        if not depth:
+    def _leaves(self, snapshot: Snapshot, number: int, depth: int, start: bytes) -> Iterator[int]:
+        """The numbers of the leaves below a page that is `depth` levels high, from that of the key `start` on."""
+        if depth < 2:
+            yield from (number,)[:depth]
             return
-        if depth == 1:
-            yield self._page(snapshot, number, LEAF)
+        page, places = self._page(snapshot, number, BRANCH)
+        first = 0
+        if start:  # the first child's key stands for all that are smaller
+            first = bisect_right(places, start, 1, key=lambda at: key_of(page, at)) - 1
+        if any(at % 2 for at in places):
+            raise Damaged(f"damaged: page {number} has a node at an odd place")
+        below = children(page, places[first:])
+        if depth == 2:
+            yield from below
             return
-        _, page, places = self._page(snapshot, number, BRANCH)
-        keys, children = [], []
-        for at in places:
-            low, high, top, length = NODE.unpack_from(page, at)
-            keys.append(page[at + 8 : at + 8 + length])
-            children.append(low | high << 16 | top << 32)
-        first = bisect_right(keys, start, 1)  # the first child's key stands for all that are smaller
-        for child in children[first - 1 :]:
-            if depth == 2:  # without one more generator for each leaf
-                yield self._page(snapshot, child, LEAF)
-            else:
-                yield from self._leaves(snapshot, child, depth - 1, start)
+        for child in below:
+            yield from self._leaves(snapshot, child, depth - 1, start)
+            start = b""
 
-    def _page(self, snapshot: Snapshot, number: int, kind: int) -> Page:
-        """The page with a number, if it is of that kind."""
+    def _page(self, snapshot: Snapshot, number: int, kind: int) -> tuple[bytes, tuple[int, ...]]:
+        """The page with a number, if it is of that kind, and where its nodes begin."""
         at, end = number * snapshot.page_size, (number + 1) * snapshot.page_size
         view = self._view
         if number < 2 or end > snapshot.end or end > len(view):
@@ -218,7 +248,7 @@ class LmdbFile:
         if found == number and kinds & KINDS == kind and HEAD.size < lower <= upper <= len(page) and not lower % 2:
             places = numbers((lower - HEAD.size) // 2).unpack_from(page, HEAD.size)
             if max(places) <= len(page) - NODE.size:
-                return number, page, places
+                return page, places
         raise Damaged(f"damaged: page {number} is no {'leaf' if kind == LEAF else 'branch'} of the tree")
 
     def _large(self, snapshot: Snapshot, number: int, length: int) -> Value:
@@ -254,8 +284,8 @@ class LmdbFile:
         """The heads and contents of both metas, one behind the other."""
         view, size = self._view, HEAD.size + META.size
         first = bytes(view[:size])
-        second = self._parsed(first)[0]
-        return first + bytes(view[second : second + size])
+        second = self._parsed(first)[0]  # the page's size, at which the other one begins
+        return b"".join((first, view[second : second + size]))
 
     def _parsed(self, meta: bytes) -> tuple[int, ...]:
         try:
@@ -268,6 +298,7 @@ class LmdbFile:
         return os.fstat(self._file.fileno()).st_size
 
 
+@lru_cache(8)
 def parsed(meta: bytes) -> tuple[int, ...]:
     """Page size, flags, depth, records, root, last page, transaction of a meta page. Raises Damaged."""
     if len(meta) < HEAD.size + META.size or HEAD.unpack_from(meta)[2] & KINDS != META_PAGE:
@@ -278,6 +309,46 @@ def parsed(meta: bytes) -> tuple[int, ...]:
     if page_size & (page_size - 1) or not 256 <= page_size <= 1 << 16:
         raise Damaged(f"cannot be opened as an LMDB: its data.mdb claims pages of {page_size} bytes")
     return page_size, *rest
+
+
+def form_of(page: bytes, places: tuple[int, ...]) -> Form | None:
+    """The form of a leaf without large values; None if its nodes do not lie as usual, each before the one added earlier."""
+    end = HEAD.size + 2 * len(places)
+    nodes, layout = [], [f"<Q{end - PAGE_NUMBER.size}s"]
+    for at in reversed(places):
+        low, high, _, key = NODE.unpack_from(page, at)
+        if at < end:
+            return None
+        layout.append(f"{at - end}x{NODE.size}s{key}s{low | high << 16}s")
+        nodes.append(page[at : at + NODE.size])
+        end = at + NODE.size + key + (low | high << 16)
+    return Form(len(page), page[PAGE_NUMBER.size : HEAD.size + 2 * len(places)], nodes, compiled("".join(layout)))
+
+
+def key_of(page: bytes, at: int) -> bytes:
+    """The key of a branch's node."""
+    return page[at + NODE.size : at + NODE.size + NODE.unpack_from(page, at)[3]]
+
+
+def children(page: bytes, places: tuple[int, ...]) -> list[int]:
+    """The pages to which nodes of a branch lead."""
+    words, first = np.frombuffer(page, "<u2"), np.array(places) // 2
+    low, high, top = (words[first + i].astype(np.int64) for i in range(3))
+    pages: list[int] = (low | high << 16 | top << 32).tolist()
+    return pages
+
+
+@lru_cache(1000)
+def compiled(layout: str) -> Struct:
+    return Struct(layout)
+
+
+def joined(last: bytes, keys: list[bytes], values: list[Value]) -> list[Record]:
+    """Keys and values together, if each key comes after the one before and the first after `last`."""
+    for before, key in pairwise((last, *keys)) if not all(map(lt, (last, *keys), keys)) else ():
+        if key <= before:
+            raise Damaged(f"damaged: it has key {key[:40]!r} behind {before[:40]!r}")
+    return list(zip(keys, values, strict=True))
 
 
 @cache

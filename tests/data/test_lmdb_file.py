@@ -99,6 +99,32 @@ def test_damage_ends_a_run_with_one_line_and_a_snapshot(tmp_path: Path) -> None:
     assert caffemodel.read(path.with_suffix(".caffemodel")).layers
 
 
+def test_damage_in_leaves_that_are_alike_is_what_it_is_in_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = database(tmp_path / "db", 60, 900)
+    content = (folder / "data.mdb").read_bytes()
+    draw = np.random.default_rng(1)
+
+    def found() -> tuple[list[tuple[bytes, bytes]], str]:
+        records: list[tuple[bytes, bytes]] = []
+        try:
+            for key, value in LmdbFile(folder / "data.mdb").records():
+                records.append((key, bytes(value)))
+        except Damaged as damage:
+            return records, str(damage)
+        return records, ""
+
+    told = set()
+    for at in [page + place for page in pages(folder, 2) for place in (0, 10, 12, 14, 16, 18, *draw.integers(20, PAGE, 20))]:
+        poke(folder, int(at), bytes([content[at] ^ 1 << int(draw.integers(8))]))
+        quick = found()
+        with monkeypatch.context() as patch:
+            patch.setattr(LmdbFile, "_read_alike", lambda *_: False)
+            assert found() == quick
+        told.add(quick[1].partition("page")[0])
+        (folder / "data.mdb").write_bytes(content)
+    assert len(told) > 2, told
+
+
 def test_a_page_that_is_reached_twice(tmp_path: Path) -> None:
     """A branch whose second child is its first: a tree without end is none."""
     folder = database(tmp_path / "db", 400, 900)

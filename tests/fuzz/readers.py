@@ -381,14 +381,16 @@ def read_lmdb(content: bytes) -> None:
 
 
 def lmdb_seeds() -> list[bytes]:
-    """A tree of one leaf, and one of a branch, leaves and large values, of which some pages are free."""
+    """A tree of one leaf; leaves that are alike; and a branch, leaves and large values, of which some pages are free."""
     folder = Path(tempfile.mkdtemp(dir=_folder()))
+    seeds = [(SOURCE / "count_lmdb" / "data.mdb").read_bytes()]
     with lmdb.open(str(folder), map_size=1 << 20) as env:
         for size in (300, 3000):  # the later one writes over some of the former
             with env.begin(write=True) as transaction:
                 for i in range(0, 60, size // 300):
                     transaction.put(b"%08d" % i, bytes([i]) * size)
-    return [path.read_bytes() for path in (SOURCE / "count_lmdb" / "data.mdb", folder / "data.mdb")]
+            seeds.append((folder / "data.mdb").read_bytes())
+    return seeds
 
 
 def _source(*patterns: str) -> list[bytes]:
