@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -88,10 +89,44 @@ def text(dataset: Any) -> bytes:
     """A single string. Raises Malformed."""
     if dataset.dtype.kind not in "SO" or dataset.shape != () or dataset.dtype.itemsize > check_size(dataset):
         raise Malformed(f"{dataset.name} is not a text")
-    found = dataset[()]
+    found = free_text(dataset) if dataset.dtype.kind == "O" else dataset[()]
     if not isinstance(found, bytes):
         raise Malformed(f"{dataset.name} is not a text")
     return found
+
+
+HEAP, COLLECTION, OBJECT = struct.Struct("<IQI"), struct.Struct("<4sB3xQ"), struct.Struct("<HHIQ")
+
+
+def free_text(dataset: Any) -> bytes:
+    """A single string of free length, as this program once wrote. libhdf5 may hang where the heap that holds it is damaged.
+
+    The dataset says where a collection of the heap is, and the index of the object in it (HDF5 File Format, III.E).
+    """
+    file, at = dataset.file.id, dataset.id.get_offset()
+    if at is None or file.get_create_plist().get_sizes() != (8, 8) or file.get_create_plist().get_userblock():
+        raise Malformed(f"{dataset.name} is a text of another form")
+    with open(dataset.file.filename, "rb") as content:
+        length, heap, wanted = HEAP.unpack(_bytes(content, at, HEAP.size))
+        mark, version, size = COLLECTION.unpack(_bytes(content, heap, COLLECTION.size))
+        at, end = heap + COLLECTION.size, heap + size
+        while (mark, version) == (b"GCOL", 1) and at + OBJECT.size <= end:
+            index, _, _, size = OBJECT.unpack(_bytes(content, at, OBJECT.size))
+            if index == wanted and length <= size:
+                return _bytes(content, at + OBJECT.size, length)
+            if not index:  # the room that is left
+                break
+            at += OBJECT.size + -(-size // 8) * 8
+    raise Malformed(f"{dataset.name}: its text is not where it says")
+
+
+def _bytes(content: BinaryIO, at: int, size: int) -> bytes:
+    """So many bytes of a file from a place on. Raises Malformed."""
+    end = content.seek(0, os.SEEK_END)
+    if at + size > end:
+        raise Malformed(f"it points to byte {at + size} of {end}")
+    content.seek(at)
+    return content.read(size)
 
 
 def check_size(dataset: Any) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import h5py
 import lmdb
 import numpy as np
 
@@ -201,7 +202,6 @@ layer { name: "s" type: "Reduction" bottom: "fc" top: "s" loss_weight: 1 }
 
 @functools.cache
 def _solver() -> Solver:
-    import h5py
 
     folder = _folder()
     with lmdb.open(str(folder / "db"), map_size=1 << 20) as env, env.begin(write=True) as transaction:
@@ -244,6 +244,17 @@ def _ours(hdf5_file: bool) -> bytes:
     path = _folder() / "ours"
     state = solverstate.State(7, "", 1, [np.ones((2, 3), np.float32)], '{"train":{}}')
     (solverstate.write_hdf5 if hdf5_file else solverstate.write)(path, state)
+    return path.read_bytes()
+
+
+def older_state() -> bytes:
+    """An HDF5 state as this program once wrote it: what the run says is a text of free length."""
+    path = _folder() / "older"
+    path.write_bytes(_ours(True))
+    with h5py.File(path, "r+") as file:
+        said = file["run"][()].decode()
+        del file["run"]
+        file["run"] = said
     return path.read_bytes()
 
 
@@ -359,7 +370,6 @@ def read_hdf5_data(content: bytes) -> None:
 
 
 def _small_data() -> bytes:
-    import h5py
 
     with h5py.File(_folder() / "small.h5", "w") as file:
         file["data"], file["label"] = np.ones((2, 3), np.float32), np.arange(2.0)
@@ -404,7 +414,7 @@ READERS: dict[str, Reader] = {
     "caffemodel": Reader(read_weights, lambda: _formats("*.caffemodel")),
     "caffemodel_h5": Reader(read_weights, lambda: [*_formats("*.caffemodel.h5"), *[_small_weights()] * 4]),
     "solverstate": Reader(read_state, lambda: [*_formats("*.solverstate"), _ours(False), b"\x08\5"]),
-    "solverstate_h5": Reader(read_state, lambda: [*_formats("*.solverstate.h5"), *[_ours(True)] * 4]),
+    "solverstate_h5": Reader(read_state, lambda: [*_formats("*.solverstate.h5"), *[_ours(True)] * 4, *[older_state()] * 2]),
     "runstate": Reader(read_run, run_seeds, text=True),
     "mean": Reader(read_mean, lambda: _source("mean_count.binaryproto", "mean_gray.binaryproto")),
     "datum": Reader(read_datum, datum_seeds),
