@@ -16,6 +16,7 @@ from solver_cli.data.boxes import objects_of
 from solver_cli.data.crops import Encoded, Picture
 from solver_cli.data.database import FIELD, Record, Records
 from solver_cli.data.datum import Datums
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import check_fields, log, say, state_field
 from solver_cli.data.transform import Transform, only
@@ -41,6 +42,7 @@ class AnnotatedData:
         own, param = layer.annotated_data_param, layer.transform_param
         check_fields(own, "annotated_data_param", OWN)
         self._boxes = len(layer.top) > 1
+        self.dealing = Dealing()
         self._records = Records(layer.data_param, generator)
         self.transform = Transform(only(param, FINISH), training, generator, f"{FIELD}.source")
         force = self.transform.force
@@ -81,19 +83,19 @@ class AnnotatedData:
         return self._records.count
 
     def next_batch(self) -> tuple[Tensor, ...]:
-        first = self._records.number
-        records = self._records.take()
+        numbers, records = self._records.take(self.dealing)
         labels: list[Any] = [None] * len(records)
 
         def name(i: int) -> str:
             return self._records.name(records[i])
 
         def read(i: int) -> Picture:
-            picture, labels[i] = self._read(records[i], first + i, i)
+            picture, labels[i] = self._read(records[i], numbers[i], i)
             return picture
 
-        data = self.transform(Encoded(read, len(records)), first, name, self._pool)
-        if self._records.spoilt(records):
+        data = self.transform(Encoded(read, len(records)), numbers, name, self._pool)
+        if self._records.spoilt():
+            self.dealing.undo()
             return self.next_batch()
         return (data, self._label(labels)) if self._boxes else (data,)
 
@@ -143,6 +145,7 @@ class AnnotatedData:
         return {**self._records.state_dict(), "seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._records.load_state_dict(state)
         self.transform.seed = state_field(state, "seed")
 

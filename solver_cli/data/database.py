@@ -21,6 +21,7 @@ from torch import Tensor
 from solver_cli import files
 from solver_cli.caffe_pb2 import DataParameter, LayerParameter
 from solver_cli.data.datum import Datums, Value
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.lmdb_file import Damaged, LmdbFile
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import check_batch_size, check_fields, check_source, draw_seed, say, shuffled, state_field
@@ -228,6 +229,7 @@ class Records:
         self._keys = [key for key, _ in self._database.records()] if param.shuffle else []
         self.number = 0
         self._record: Record = (b"", b"")
+        self._before = b"", 0  # key and number of the first record of those taken last
         self._seek(b"", 0)
 
     @property
@@ -243,26 +245,28 @@ class Records:
         """What errors call a record."""
         return f"record '{record[0].decode(errors='backslashreplace')}' of {self._path}"
 
-    def take(self) -> list[Record]:
-        """The records of a batch; then stand before the one that follows them."""
+    def take(self, dealing: Dealing) -> tuple[range, list[Record]]:
+        """The records of a rank's batch and their numbers; then stand before the one that follows all ranks' batches."""
         if self._has_changed():
             self._seek(self._record[0], self.number)
-        count = self.batch_size
         number = self.number
+        numbers, end = dealing.turn(number, self.batch_size)
+        count = end - number
         records = [self._record, *islice(self._records, count)]
         while len(records) <= count:
             say("Restarting data prefetching from start.", "data_layer.cpp:73")
             self._seek(b"", number + len(records))
             records += [self._record, *islice(self._records, count - len(records))]
+        self._before = records[0][0], number
         self._record = records.pop()
-        self.number = number + count
-        return records
+        self.number = end
+        return numbers, records[numbers.start - number : numbers.stop - number : numbers.step]
 
-    def spoilt(self, records: list[Record]) -> bool:
-        """Whether somebody has written over `records`, just taken, while they were read: then stand before them again."""
+    def spoilt(self) -> bool:
+        """Whether somebody has written over the records just taken, while they were read: then stand before them again."""
         if not self._has_changed():
             return False
-        self._seek(records[0][0], self.number - len(records))
+        self._seek(*self._before)
         return True
 
     def _has_changed(self) -> bool:
@@ -313,6 +317,7 @@ class Data:
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
         self._labels = len(layer.top) > 1
+        self.dealing = Dealing()
         self._records = Records(layer.data_param, generator)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
@@ -333,15 +338,15 @@ class Data:
         return self._records.count
 
     def next_batch(self) -> tuple[Tensor, ...]:
-        first = self._records.number
-        records = self._records.take()
+        numbers, records = self._records.take(self.dealing)
 
         def name(i: int) -> str:
             return self._records.name(records[i])
 
         pictures, labels = self._datums.read([value for _, value in records], name)
-        data = self.transform(pictures, first, name, self._pool)
-        if self._records.spoilt(records):
+        data = self.transform(pictures, numbers, name, self._pool)
+        if self._records.spoilt():
+            self.dealing.undo()
             return self.next_batch()
         return (data, torch.from_numpy(np.array(labels, np.float32))) if self._labels else (data,)
 
@@ -349,6 +354,7 @@ class Data:
         return {**self._records.state_dict(), "seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._records.load_state_dict(state)
         self.transform.seed = state_field(state, "seed")
 

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import DummyDataParameter, FillerParameter, LayerParameter
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, state_field
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import fill
@@ -43,6 +44,7 @@ class DummyData:
             raise count_error("data_filler", len(fillers), len(self.shapes))
         self._fillers = fillers * (len(self.shapes) // len(fillers))
         self._seed = draw_seed(generator)
+        self.dealing = Dealing()
         self._batches = 0
         self._generator = torch.Generator()
         self._constants = {i: self._filled(i) for i, f in enumerate(self._fillers) if f.type == "constant"}
@@ -58,14 +60,15 @@ class DummyData:
         return blob
 
     def next_batch(self) -> tuple[Tensor, ...]:
-        self._generator.manual_seed(int(random_words(self._seed, self._batches, 1, 1)[0, 0] >> 1))
-        self._batches += 1
+        number, self._batches = self.dealing.turn(self._batches, 1)
+        self._generator.manual_seed(int(random_words(self._seed, number, 1)[0, 0] >> 1))
         return tuple(self._constants[i] if i in self._constants else self._filled(i) for i in range(len(self.shapes)))
 
     def state_dict(self) -> dict[str, Any]:
         return {"seed": self._seed, "batches": self._batches}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._seed, self._batches = state_field(state, "seed"), state_field(state, "batches")
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from solver_cli import files
 from solver_cli.caffe_pb2 import HDF5OutputParameter, LayerParameter
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.source import by, check_batch_size, check_fields, check_source, draw_seed, say, shuffled, state_field
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.formats.hdf5 import check_size
@@ -41,6 +42,7 @@ class HDF5Data:
             raise ConfigError("HDF5Data does not transform data: leave transform_param out", field="transform_param")
         self._batch_size = check_batch_size(param, FIELD)
         self._shuffle = param.shuffle
+        self.dealing = Dealing()
         self._tops = list(layer.top)
         self._seed = draw_seed(generator)
         self._files = read_list(check_source(param, FIELD))
@@ -65,10 +67,13 @@ class HDF5Data:
 
     def next_batch(self) -> tuple[Tensor, ...]:
         tops = tuple(torch.empty(shape) for shape in self.shapes)
-        filled = 0
-        while filled < self._batch_size:
-            count = min(self._batch_size - filled, len(self._arrays[0]) - self._row)
-            rows = slice(self._row, self._row + count)
+        numbers, end = self.dealing.turn(0, self._batch_size)  # of rows, counted from where it stands
+        filled = at = 0
+        while at < end:
+            step = min(end - at, len(self._arrays[0]) - self._row)
+            left = numbers[filled:]
+            own = range(left.start, min(at + step, left.stop), left.step)
+            rows = slice(self._row - at + own.start, self._row - at + own.stop, own.step)
             for name, top, array in zip(self._tops, tops, self._arrays, strict=True):
                 if prod(array.shape[1:]) != prod(top.shape[1:]):  # the axes may be others: Caffe copies by the count
                     was, found = by(top.shape[1:]), by(array.shape[1:])
@@ -77,9 +82,10 @@ class HDF5Data:
                         field=f"{FIELD}.source",
                     )
                 taken = array[self._order[rows] if self._shuffle else rows]
-                top[filled : filled + count] = torch.from_numpy(taken).view(count, *top.shape[1:])
-            filled += count
-            self._advance(count)
+                top[filled : filled + len(own)] = torch.from_numpy(taken).view(len(own), *top.shape[1:])
+            filled += len(own)
+            at += step
+            self._advance(step)
         return tops
 
     def _advance(self, count: int) -> None:
@@ -97,6 +103,7 @@ class HDF5Data:
         return {"seed": self._seed, "round": self._round, "file": self._place, "row": self._row}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._seed, self._round, self._place, self._row = (state_field(state, k) for k in ("seed", "round", "file", "row"))
         if self._place >= len(self._files):
             raise DataError(

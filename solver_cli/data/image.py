@@ -13,6 +13,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.data.crops import Encoded, Picture
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import decode, opencv, planes, read_file
 from solver_cli.data.lines import Lines
 from solver_cli.data.pool import Pool
@@ -43,6 +44,7 @@ class ImageData:
             raise ConfigError("new_height and new_width must be set together", field=f"{FIELD}.new_height")
         opencv()
         self._param = param
+        self.dealing = Dealing()
         self._batch_size = check_batch_size(param, FIELD)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._lines = Lines(read_list(check_source(param, FIELD), param.root_folder), param, FIELD, generator)
@@ -66,15 +68,16 @@ class ImageData:
         return len(self._lines)
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
-        first, lines = self._lines.record, self._lines.take(self._batch_size)
+        numbers, lines = self._lines.take(self.dealing, self._batch_size)
         pictures = Encoded(lambda i: self._read(lines[i][0]), len(lines))
-        data = self.transform(pictures, first, lambda i: f"picture '{lines[i][0]}'", self._pool)
+        data = self.transform(pictures, numbers, lambda i: f"picture '{lines[i][0]}'", self._pool)
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
 
     def state_dict(self) -> dict[str, Any]:
         return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._lines.load_state_dict(state)
         self.transform.seed = state_field(state, "transform_seed")
 

@@ -7,6 +7,7 @@ from typing import Any, Generic, TypeVar
 from numpy.random import Generator
 
 from solver_cli.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.source import draw_seed, log, random_words, say, shuffled, state_field
 from solver_cli.errors import ConfigError
 
@@ -43,7 +44,7 @@ class Lines(Generic[Row]):
         most = self._param.rand_skip
         if not most:
             return 0
-        skip = int(random_words(self._seed, 0, 1, 1)[0, 0]) % most
+        skip = int(random_words(self._seed, range(1), 1)[0, 0]) % most
         say(f"Skipping first {skip} data points.", "image_data_layer.cpp:70")
         if skip >= len(self._rows):
             raise ConfigError(
@@ -59,11 +60,10 @@ class Lines(Generic[Row]):
             self._order = (epoch, shuffled(len(self._rows), self._seed, epoch).tolist())
         return self._rows[self._order[1][index]]
 
-    def take(self, count: int) -> list[Row]:
-        """The next rows; then stand before the one that follows them."""
-        rows = [self.row(self.record + i) for i in range(count)]
-        self.record += count
-        return rows
+    def take(self, dealing: Dealing, count: int) -> tuple[range, list[Row]]:
+        """The next rows of a rank and their numbers; then stand before the one that follows all ranks' rows."""
+        numbers, self.record = dealing.turn(self.record, count)
+        return numbers, [self.row(number) for number in numbers]
 
     def state_dict(self) -> dict[str, Any]:
         return {"record": self.record, "lines": len(self._rows), "seed": self._seed}

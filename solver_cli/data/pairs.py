@@ -13,6 +13,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import DenseImageDataParameter, ImageDataParameter, LayerParameter, TransformationParameter
 from solver_cli.data.crops import Encoded, Picture
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import MAX_PIXELS, decode, opencv, planes, read_file
 from solver_cli.data.distort import Pixels
 from solver_cli.data.lines import Lines
@@ -38,6 +39,7 @@ class _Pairs:
         if bool(param.new_height) != bool(param.new_width):
             raise ConfigError("new_height and new_width must be set together", field=f"{field}.new_height")
         self._cv2 = opencv()
+        self.dealing = Dealing()
         self._param, self._field = param, field
         self._batch = check_batch_size(param, field)
         self.transform = Transform(only(layer.transform_param, FINISH), training, generator, f"{field}.source")
@@ -68,14 +70,14 @@ class _Pairs:
 
     def _batch_of(self, read: Callable[[Row, Generator], tuple[Pixels, Pixels]]) -> tuple[list[Row], Tensor, Tensor]:
         """The rows of the next batch, its pictures, and their labels [N, 1, height, width]. `read` gives those of a row."""
-        first, rows = self._lines.record, self._lines.take(self._batch)
+        numbers, rows = self._lines.take(self.dealing, self._batch)
         labels: list[Any] = [None] * len(rows)
 
         def picture(i: int) -> Picture:
-            pixels, labels[i] = read(rows[i], np.random.default_rng((self.transform.seed, first + i)))
+            pixels, labels[i] = read(rows[i], np.random.default_rng((self.transform.seed, numbers[i])))
             return planes(pixels)
 
-        data = self.transform(Encoded(picture, len(rows)), first, lambda i: f"picture '{rows[i][0]}'", self._pool)
+        data = self.transform(Encoded(picture, len(rows)), numbers, lambda i: f"picture '{rows[i][0]}'", self._pool)
         return rows, data, torch.from_numpy(np.stack(labels).astype(np.float32)[:, None])
 
     def _tops(self, row: Row, channels: int, height: int, width: int) -> list[tuple[int, ...]]:
@@ -88,6 +90,7 @@ class _Pairs:
         return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._lines.load_state_dict(state)
         self.transform.seed = state_field(state, "transform_seed")
 

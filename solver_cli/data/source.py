@@ -23,7 +23,8 @@ class Source(Protocol):
 
     `shapes`: the shape of each top, known once it is built (it peeks at the first record, as Caffe does). `records`, where
     there is such a number: how many records one round through the data has. `transform`, where there is one: what makes the
-    batch out of pictures, and may be told to do so on a GPU.
+    batch out of pictures, and may be told to do so on a GPU. `dealing`, where several ranks may share the records: which are
+    this one's.
     Building and reading raise ConfigError and DataError.
     """
 
@@ -63,12 +64,13 @@ def draw_seed(generator: Generator) -> int:
     return int(generator.integers(2**63))
 
 
-def random_words(seed: int, first: int, count: int, each: int) -> NDArray[np.uint64]:
-    """[count, each] random words for the records from number `first` on (splitmix64): the same however they are batched."""
-    x = np.arange(first * each, (first + count) * each, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+def random_words(seed: int, numbers: range, each: int) -> NDArray[np.uint64]:
+    """[records, each] random words for the records of these numbers (splitmix64): the same however they are batched."""
+    first = np.arange(numbers.start, numbers.stop, numbers.step, dtype=np.uint64) * np.uint64(each)
+    x = (first[:, None] + np.arange(each, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return (x ^ (x >> np.uint64(31))).reshape(count, each)
+    return x ^ (x >> np.uint64(31))
 
 
 def shuffled(count: int, *seed: int) -> NDArray[np.int64]:

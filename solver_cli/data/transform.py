@@ -100,24 +100,24 @@ class Transform:
             raise DataError(f"the mean file is {by(mean)}, {name} is {by(shape)}: {need}", field="transform_param.mean_file")
 
     def __call__(
-        self, pictures: Sequence[Picture] | Picture | Encoded, first: int, name: Callable[[int], str], pool: Pool
+        self, pictures: Sequence[Picture] | Picture | Encoded, numbers: range, name: Callable[[int], str], pool: Pool
     ) -> Tensor:
         """The batch [N, channels, height, width] of `pictures`: a sequence, or one array of them all.
 
-        `first` is the running number of the first of them, `name` gives what errors call each.
+        `numbers` are the running numbers of their records, `name` gives what errors call each.
         """
         if isinstance(pictures, Encoded):
-            if (decoded := self._decoded(pictures, first, name, pool)) is not None:
+            if (decoded := self._decoded(pictures, numbers, name, pool)) is not None:
                 return decoded
             pictures = pool.map(pictures.read, range(pictures.count))
         if self.resize:
-            words = random_words(self.seed ^ 1 << 62, first, len(pictures), resize.WORDS)
+            words = random_words(self.seed ^ 1 << 62, numbers, resize.WORDS)
             pictures = pool.map(self.resize, pictures, words)
         shape = self._cut(name(0), pictures[0].shape)
         if not isinstance(pictures, np.ndarray):
             for i, picture in enumerate(pictures):
                 self._check_equal(i, picture, shape, name)
-        rows = self._rows(pictures, first)
+        rows = self._rows(pictures, numbers)
         run = pool.map if pictures[0].size >= THREADED else map
         if self.device is not None:
             return self._finish(sent(pictures, rows, shape, self.device, run), rows)
@@ -128,7 +128,7 @@ class Transform:
             pass
         return torch.from_numpy(batch)
 
-    def _decoded(self, pictures: Encoded, first: int, name: Callable[[int], str], pool: Pool) -> Tensor | None:
+    def _decoded(self, pictures: Encoded, numbers: range, name: Callable[[int], str], pool: Pool) -> Tensor | None:
         """The batch on the device, each picture cut while it is in the cache of the processor that has decoded it.
 
         None if the crops do not all have the shape that the first record gave.
@@ -136,7 +136,7 @@ class Transform:
         if not self.crop or self.resize or self.device is None:
             return None
         crops = staging((pictures.count, *self._shape), np.dtype(np.uint8), self._shape[0] > 1, self.device)
-        words = random_words(self.seed, first, pictures.count, 3).tolist()
+        words = random_words(self.seed, numbers, 3).tolist()
 
         def put(i: int, crop: Picture) -> tuple[int, int, int] | None:
             picture = pictures.read(i)
@@ -164,11 +164,11 @@ class Transform:
                 field=self._field,
             )
 
-    def _rows(self, pictures: Sequence[Picture] | Picture, first: int) -> Rows:
+    def _rows(self, pictures: Sequence[Picture] | Picture, numbers: range) -> Rows:
         """Where each picture is cut and whether it is mirrored."""
         if not self.crop and not self._mirror:
             return np.zeros((len(pictures), 3), np.int64)
-        words = random_words(self.seed, first, len(pictures), 3).tolist()
+        words = random_words(self.seed, numbers, 3).tolist()
         return np.array([self._row(three, picture.shape) for three, picture in zip(words, pictures, strict=True)])
 
     def _row(self, words: list[int], shape: tuple[int, ...]) -> tuple[int, int, int]:

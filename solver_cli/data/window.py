@@ -17,6 +17,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.data.crops import Picture
+from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import decode, opencv, planes, read_file
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import (
@@ -101,6 +102,7 @@ class WindowData:
         self._mean = self._read_mean(transform)
         self._seed = draw_seed(generator)
         self._record = 0
+        self.dealing = Dealing()
         self._pool = Pool()
         self._images, windows = read_windows(check_source(param, FIELD), param.root_folder)
         self._background, self._objects = self._sort(windows)
@@ -153,12 +155,12 @@ class WindowData:
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         objects = int(np.float32(self._batch_size) * np.float32(self._param.fg_fraction))
-        words = random_words(self._seed, self._record, self._batch_size, 2)
+        numbers, self._record = self.dealing.turn(self._record, self._batch_size)
+        words = random_words(self._seed, numbers, 2)
         kinds = [self._background] * (self._batch_size - objects) + [self._objects] * objects
         windows = [kind[int(word) % len(kind)] for kind, word in zip(kinds, words[:, 0], strict=True)]
         mirrored = [self._mirror and bool(word & np.uint64(1)) for word in words[:, 1]]
         data = torch.stack(self._pool.map(self._window, windows, mirrored))
-        self._record += self._batch_size
         labels = [0 if kind is self._background else w.label for kind, w in zip(kinds, windows, strict=True)]
         return data, torch.tensor(labels, dtype=torch.float32)
 
@@ -208,6 +210,7 @@ class WindowData:
         return {"record": self._record, "seed": self._seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
         self._record, self._seed = state_field(state, "record"), state_field(state, "seed")
 
     def close(self) -> None:
