@@ -36,8 +36,11 @@ class Error(Exception):
     """An error that the user can act on.
 
     `where` is its place; whoever raises it without one may name the offending `field` (dotted, from the layer or the
-    solver on, such as `convolution_param.kernel_size`), from which the place is found further up.
+    solver on, such as `convolution_param.kernel_size`), from which the place is found further up. `told`: another process
+    tells the user of it.
     """
+
+    told = False
 
     def __init__(self, message: str, where: Where | None = None, field: str | None = None):
         super().__init__(message)

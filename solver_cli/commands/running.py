@@ -18,12 +18,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 @contextmanager
-def reported(level: int = logging.INFO, quiet: bool = False) -> Iterator[None]:
-    """Log to stderr, from `level` on, results only if `quiet`; an error that the user can act on is a line, and the end."""
+def reported(level: int = logging.INFO, quiet: bool = False, rank: str = "0") -> Iterator[None]:
+    """Log to stderr, from `level` on, results only if `quiet`; an error that the user can act on is a line, and the end.
+
+    Of several ranks only "0" logs; the errors of others name them.
+    """
     _open_streams()
     from solver_cli import log
 
-    log.to_stderr(level=level, quiet=quiet)
+    log.to_stderr(level=level if rank == "0" else logging.ERROR, quiet=quiet)
     try:
         yield
         sys.stdout.flush()
@@ -36,7 +39,9 @@ def reported(level: int = logging.INFO, quiet: bool = False) -> Iterator[None]:
         click.echo(f"error: cannot write to the standard output: {error.strerror}", err=True)
         sys.exit(1)
     except errors.Error as error:
-        click.echo(getattr(error, "traceback", "") + (str(error) if error.where else f"error: {error}"), err=True)
+        if not error.told:
+            line = getattr(error, "traceback", "") + (str(error) if error.where else f"error: {error}")
+            click.echo(line if rank == "0" else f"rank {rank}: {line}", err=True)
         leave(1)
     except (RuntimeError, MemoryError) as error:
         if line := _device_trouble(error):

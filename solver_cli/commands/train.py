@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -61,7 +62,7 @@ def train(solver: str, **chosen: Any) -> None:
     run = RunOptions(**chosen)
     if conflict := run.conflict():
         raise click.UsageError(conflict)
-    with reported(quiet=run.quiet):
+    with reported(quiet=run.quiet, rank=os.environ.get("RANK", "0")):
         from solver_cli.commands import training
 
         leave(training.train(solver, run))

@@ -11,9 +11,13 @@ import torch
 from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.commands.progress import progress
+from solver_cli.commands.running import leave, reported
 from solver_cli.errors import ConfigError, DeviceError
 from solver_cli.formats.solverstate import check_there
 from solver_cli.net.layout import keep_memory
+from solver_cli.parallel.launch import launch
+from solver_cli.parallel.ranks import ALONE, Ranks, from_environment, joined
+from solver_cli.passes.memory import batch_of
 from solver_cli.snapshots.archive import newest_whole
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
@@ -25,11 +29,32 @@ AUTO = "auto"
 
 
 def train(path: str, run: RunOptions) -> int:
-    """Train the solver file `path` as `run` says; the process's exit code. Raises Error.
+    """Train the solver file `path` as `run` says, on several ranks if it names them, or as the rank that torchrun made this
+    process; the exit code. Raises Error."""
+    if own := from_environment():
+        return train_rank(path, run, own, "env://")
+    size = len(gpus(run.gpu)) if run.gpu is not None else run.ranks
+    if size == 1:
+        return train_rank(path, run, ALONE)
+    with log.silent():  # the first rank says it all
+        choose_device(effective(path, settings=run.settings), run.gpu, run.cpu, Ranks(size - 1, size, size - 1))
+    return launch(start_rank, size, size, path, run)
+
+
+def start_rank(rank: int, meeting: str, size: int, path: str, run: RunOptions) -> None:
+    """Be one of `size` ranks, in a process of its own."""
+    with reported(quiet=run.quiet, rank=str(rank)):
+        leave(train_rank(path, run, Ranks(rank, size, rank, watched=True), meeting))
+
+
+def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> int:
+    """Train as one of the ranks, which meet at `meeting`; the process's exit code. Raises Error.
 
     --snapshot auto goes on from the newest whole snapshot of the file's snapshot_prefix; where there is none it starts, from
     --weights if they are given.
     """
+    if ranks.size > 1 and run.batch_norm_window == "iter_size":
+        raise ConfigError("--batch-norm-window iter_size does not reach over several ranks: leave it out")
     spec = effective(
         path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
     )
@@ -42,19 +67,31 @@ def train(path: str, run: RunOptions) -> int:
     if snapshot:
         check_there(snapshot)
         spec.param.ClearField("weights")  # the snapshot's count
-    device = choose_device(spec, run.gpu, run.cpu)
+    device = choose_device(spec, run.gpu, run.cpu, ranks)
     kept = keep_memory() if device.type == "cpu" else nullcontext()
     signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect))
-    with kept, signals, closing(Solver(spec, run, device=device)) as solver:
-        solver.action, solver.ending = signals, signals.ending
+    with kept, signals, joined(device, ranks, meeting) as ranks, closing(build(spec, run, device, ranks)) as solver:
+        solver.outside.action, solver.outside.ending = signals, signals.ending
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")
-            solver.restore(snapshot)
+            with ranks.together():
+                solver.restore(snapshot)
         log.info("caffe.cpp:239", "Starting Optimization")
-        with progress(solver):
+        with progress(solver) if ranks.first else nullcontext():
             solver.solve()
         log.info("caffe.cpp:250", "Optimization Done.")
     return signals.exit_code
+
+
+def build(spec: SolverSpec, run: RunOptions, device: torch.device, ranks: Ranks) -> Solver:
+    """The solver of a rank. Raises Error, on all of them."""
+    with ranks.together():
+        solver = Solver(spec, run, device=device, ranks=ranks)
+    if ranks.size > 1:
+        batch, passes = batch_of(solver.net), solver.param.iter_size
+        whole = f"{batch} x {passes} x {ranks.size} = {batch * passes * ranks.size}"
+        log.info("parallel.cpp", f"An update takes {whole} records (batch_size x iter_size x ranks); the rate is the file's")
+    return solver
 
 
 def effective(
@@ -80,15 +117,18 @@ def effective(
     return replace(spec, dialect=dialect)
 
 
-def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
-    """The device that the options, else the solver file, ask for. Raises DeviceError, ConfigError."""
+def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool, ranks: Ranks = ALONE) -> torch.device:
+    """The device of a rank that the options, else the solver file, ask for. Raises DeviceError, ConfigError."""
     wants_gpu = spec.param.solver_mode == SolverParameter.SolverMode.Value("GPU")
     if gpu is None and not cpu and wants_gpu and not torch.cuda.is_available() and spec.param.HasField("solver_mode"):
         log.warning("caffe.cpp:197", "solver_mode is GPU, but there is no GPU here: training on the CPU (--cpu says so).")
     if cpu or (gpu is None and not (wants_gpu and torch.cuda.is_available())):
         log.info("caffe.cpp:197", "Use CPU.")
         return torch.device("cpu")
-    index = _gpu_index(gpu) if gpu is not None else spec.param.device_id
+    several = gpus(gpu) if gpu is not None else list(range(ranks.size)) if ranks.size > 1 else [spec.param.device_id]
+    if ranks.local >= len(several):
+        raise DeviceError(f"--gpu {gpu}: rank {ranks.rank}, number {ranks.local} on its machine, has no GPU there")
+    index = several[ranks.local]
     if index < 0:
         spec.fail(f"device_id must be 0 or more, not {index}", "device_id")
     if index >= torch.cuda.device_count():
@@ -102,8 +142,8 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
     return torch.device("cuda", index)
 
 
-def _gpu_index(gpu: str) -> int:
-    """The one GPU of `--gpu`: training on several is refused by name."""
+def gpus(gpu: str) -> list[int]:
+    """The GPUs that `--gpu` names. Raises ConfigError."""
     if gpu == "all":
         found = list(range(torch.cuda.device_count())) or [0]
     else:
@@ -111,8 +151,8 @@ def _gpu_index(gpu: str) -> int:
             found = [int(part) for part in gpu.split(",")]
         except ValueError:
             raise ConfigError(f"--gpu {gpu}: expected numbers separated by commas, or all") from None
-    if len(found) > 1:
-        raise DeviceError(f"--gpu {gpu}: training on several GPUs is not supported; name one, and use iter_size")
-    if found[0] < 0:
+    if min(found) < 0:
         raise ConfigError(f"--gpu {gpu}: a GPU's number is 0 or more")
-    return found[0]
+    if len(set(found)) < len(found):
+        raise ConfigError(f"--gpu {gpu}: names a GPU twice")
+    return found

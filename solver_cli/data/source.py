@@ -67,7 +67,8 @@ def draw_seed(generator: Generator) -> int:
 def random_words(seed: int, numbers: range, each: int) -> NDArray[np.uint64]:
     """[records, each] random words for the records of these numbers (splitmix64): the same however they are batched."""
     first = np.arange(numbers.start, numbers.stop, numbers.step, dtype=np.uint64) * np.uint64(each)
-    x = (first[:, None] + np.arange(each, dtype=np.uint64)) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
+    words: NDArray[np.uint64] = np.add.outer(first, np.arange(each, dtype=np.uint64))
+    x = words * np.uint64(0x9E3779B97F4A7C15) + np.uint64(seed)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from solver_cli.passes.pieces import Pieces
 
 Blobs = dict[str, Tensor]
 Result = tuple[Tensor, Blobs]
+T = TypeVar("T")
 SPARE = 0.05  # part of the memory that a forecast leaves alone
 
 
@@ -104,7 +105,7 @@ class Fit:
         pieces = self.passes.pieces if net is self.net else self._tests[self.tests.index(net)]
         return forward(net, net.next_batch(), pieces)
 
-    def run(self, net: Net, state: dict[str, Any], function: Callable[[], Result]) -> Result:
+    def run(self, net: Net, state: dict[str, Any], function: Callable[[], T]) -> T:
         """What `function` gives; once more from the net's `state` on if the memory runs out and smaller pieces are left.
 
         Raises OutOfMemory.

@@ -31,8 +31,10 @@ class NoiseScale:
     An iteration is `start()`, `begin(...)` before every backward, `end()`. Nothing waits for the device but `log`.
     """
 
-    def __init__(self, net: Net, every: int = EVERY):
+    def __init__(self, net: Net, every: int = EVERY, ranks: int = 1):
+        """`ranks`: so many processes have a batch each; the first one's gradients are measured."""
         self.net = net
+        self.ranks = ranks
         self.every = every
         self.batch = 0  # records of the last iteration
         self._count = 0  # of iterations
@@ -86,7 +88,8 @@ class NoiseScale:
             return
         scale = self.scale()
         found = "too noisy to tell" if math.isnan(scale) else f"about {log.number(float(f'{scale:.2g}'))}"
-        log.info("solver.cpp", f"Effective batch {self.batch}, gradient noise scale {found}{_meaning(self.batch, scale)}")
+        batch = self.batch * self.ranks
+        log.info("solver.cpp", f"Effective batch {batch}, gradient noise scale {found}{_meaning(batch, scale)}")
 
     def scale(self) -> float:
         """The noise scale in records; NaN where |G|^2 does not stand out of its own noise."""

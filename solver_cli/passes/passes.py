@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from solver_cli.net.net import Net
+from solver_cli.parallel.ranks import Ranks
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.pieces import Pieces, Run
 
@@ -105,6 +106,16 @@ def forward_backward(
     if loss.requires_grad:
         torch.autograd.backward(loss)
     return loss.detach(), outputs
+
+
+@torch.no_grad()
+def average(net: Net, loss: Tensor, ranks: Ranks) -> None:
+    """Make the gradients and the loss their means over the ranks. Raises RankError."""
+    if ranks.size > 1:
+        blobs = [learned.blob for learned in net.learned if learned.blob.requires_grad]
+        for blob in blobs:
+            blob.grad = torch.zeros_like(blob) if blob.grad is None else blob.grad
+        ranks.average([loss, *[blob.grad for blob in blobs if blob.grad is not None]])
 
 
 @torch.no_grad()

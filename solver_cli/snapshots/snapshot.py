@@ -281,8 +281,9 @@ class Checkpoints:
     `saved`: the state of the last one that was begun, "" if it failed; `good`: of the last one that is on the disk.
     """
 
-    def __init__(self, param: SolverParameter, keep: int, file: str = "", best: bool = False):
-        """`keep`: how many stay on the disk (0: all); `file`: the solver's; `best`: whether the best one is kept as well.
+    def __init__(self, param: SolverParameter, keep: int, file: str = "", best: bool = False, writes: bool = True):
+        """`keep`: how many stay on the disk (0: all); `file`: the solver's; `best`: whether the best one is kept as well;
+        `writes`: whether this process is the one that writes them.
 
         Raises ConfigError where snapshots that are asked for could not be written.
         """
@@ -294,6 +295,8 @@ class Checkpoints:
         self._begun, self._own = time.time(), set[str]()
         self._copied = Event()
         self._copied.set()
+        if not writes:
+            return
         archive.sweep(self.names.prefix)
         if param.snapshot or param.snapshot_after_train or best:
             self.names.check_writable(param.max_iter)

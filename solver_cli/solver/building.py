@@ -9,12 +9,15 @@ import torch
 
 from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.data.dealing import Dealing
 from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
+from solver_cli.parallel.ranks import Ranks
 from solver_cli.registry import find
 from solver_cli.snapshots import snapshot
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import detection, doubts
+from solver_cli.solver.outside import Outside
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.solver.watchers import check_output
 from solver_cli.text.netspec import NetSpec, filter_layers
@@ -38,23 +41,27 @@ def build_nets(
     several: bool,
     snapshots: Checkpoints,
     prepare: Prepare,
-    interrupted: Callable[[], bool],
+    outside: Outside,
+    ranks: Ranks,
 ) -> tuple[Net, list[Net]]:
     """The train net of a solver, and the test nets, which share its weights; what is doubtful is logged. Raises Error.
 
     `several`: whether an update is made of several passes, each with BatchNorm statistics of its own. `prepare` sees each
-    net before its weights are loaded; `interrupted` tells, while data are long in coming, whether to give up waiting.
+    net before its weights are loaded; `outside` tells, while data are long in coming, whether to give up waiting; the
+    records are dealt among `ranks`.
     """
 
     def build(net_spec: NetSpec, index: int) -> Net:
         find_modules(spec.file, net_spec)
-        seed = spec.param.random_seed + index if spec.param.random_seed >= 0 else None
+        seed = None if first_seed is None else first_seed + index
         net = Net(net_spec, device=device, seed=seed, python_layers=python_layers)
+        deal(net, ranks, spec.param.test_iter[index - 1] if index else 0)
         prepare(net)
-        net.read_ahead(interrupted)
+        net.read_ahead(outside.asked_to_end)
         load(spec, net)
         return net
 
+    first_seed = spec.param.random_seed if spec.param.random_seed >= 0 else ranks.seed
     train = build(train_net(spec), 0)
     tests = []
     for index, (what, net_spec) in enumerate(test_nets(spec)):
@@ -70,6 +77,20 @@ def build_nets(
         net.share_with(train)
     log_forgetful(train)
     return train, tests
+
+
+def deal(net: Net, ranks: Ranks, batches: int) -> None:
+    """Leave this rank's records to the net: by the record, or of each test of so many `batches` whole ones; and let its
+    layers draw other random numbers than those of other ranks. Raises ConfigError."""
+    if ranks.size == 1:
+        return
+    for node in net.nodes:
+        if node.source is not None and not hasattr(node.source, "dealing"):
+            node.spec.fail(f"{node.param.type} cannot be shared among ranks: every rank would see the same records", "type")
+        if node.source is not None:
+            node.source.dealing = Dealing(ranks.rank, ranks.size, batches)
+    if net.draws is not None:
+        net.draws.manual_seed((net.draws.initial_seed() + ranks.rank) % 2**63)
 
 
 def check_all(spec: SolverSpec, best: str) -> None:

@@ -13,6 +13,7 @@ from solver_cli import log
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.net import finite
 from solver_cli.net.net import Net
+from solver_cli.parallel.ranks import ALONE, Ranks
 from solver_cli.passes.memory import batch_of
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.precision import Precision
@@ -28,10 +29,11 @@ class LogLines(Watcher):
     """Logs what Caffe logs in its loop, in its words and order, and what `noise` and `precision` have to say."""
 
     def __init__(
-        self, schedule: Schedule, train: Net, tests: Sequence[Net], noise: NoiseScale, precision: Precision, names: Names
-    ):
+        self, schedule: Schedule, train: Net, tests: Sequence[Net], noise: NoiseScale, precision: Precision, names: Names,
+        ranks: Ranks = ALONE,
+    ):  # fmt: skip
         self.schedule, self.train, self.tests, self.names = schedule, train, tests, names
-        self.noise, self.precision = noise, precision
+        self.noise, self.precision, self.ranks = noise, precision, ranks
         self.pace = Pace((train, *tests))
         self.images = batch_of(train) if train.sources else 0
 
@@ -49,7 +51,7 @@ class LogLines(Watcher):
         if remark := finite.saturated(self.train, shown.outputs):
             log.warning("solver.cpp:258", remark)
         if count and self.images:
-            images = self.images * self.schedule.passes(shown.iteration) * speed
+            images = self.images * self.ranks.size * self.schedule.passes(shown.iteration) * speed
             left = timedelta(seconds=round((self.schedule.last - shown.iteration) / speed))
             log.info("solver.cpp", f"{images:.0f} images/s, {left} left")
         self.noise.log()

@@ -119,8 +119,13 @@ class RunOptions(Options):
         None, "Resume from this .solverstate; auto: from the newest whole one, if any.", DATA, metavar="FILE"
     )
     weights: str | None = option(None, "Start from these weights instead of the solver's.", DATA, metavar="FILE[,FILE]")
-    gpu: str | None = option(None, "Train on this GPU; an error if there is none.", DATA, metavar="LIST|all")
+    gpu: str | None = option(
+        None, "Train on this GPU, or on several, each with batch_size records of its own.", DATA, metavar="LIST|all"
+    )
     cpu: bool = option(False, "Train on the CPU, whatever solver_mode says.", DATA)
+    ranks: int = option(
+        1, "With --cpu: train in N processes, each with batch_size records of its own.", DATA, metavar="N", parse=whole(1)
+    )
     level: int = option(0, "Level of the train net's state.  [default: 0]", DATA, metavar="N", parse=whole())
     stage: str = option("", "Stages of the train net's state.", DATA, metavar="NAME[,NAME]")
     dialect: str | None = option(
@@ -149,6 +154,8 @@ class RunOptions(Options):
             return "give --snapshot to resume training or --weights to finetune, but not both"
         if self.gpu and self.cpu:
             return "give --gpu or --cpu, but not both"
+        if self.ranks > 1 and not self.cpu:
+            return "--ranks goes with --cpu; on GPUs --gpu 0,1 names them, a rank each"
         if self.memory and not self.fit:
             return "--memory says what --fit is to fit into: give both"
         if self.offload and not (self.micro_batch or self.fit):

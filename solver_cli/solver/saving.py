@@ -8,8 +8,10 @@ from solver_cli import log
 from solver_cli.errors import DataError, Error, SnapshotError, Where
 from solver_cli.formats import runstate
 from solver_cli.formats.solverstate import State
+from solver_cli.parallel.ranks import ALONE, Ranks
 from solver_cli.snapshots import resume, snapshot
 from solver_cli.snapshots.parts import Parts
+from solver_cli.snapshots.ranked import Ranked
 from solver_cli.solver.alarm import Alarm
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.watchers import Watcher, Watchers
@@ -30,9 +32,11 @@ class Saving:
         files: snapshot.Checkpoints,
         alarm: Alarm,
         watchers: Watchers,
+        ranks: Ranks = ALONE,
     ):
         self.update, self.schedule, self.parts, self.files = update, schedule, parts, files
-        self.alarm, self.watchers = alarm, watchers
+        self.alarm, self.watchers, self.ranks = alarm, watchers, ranks
+        self.ranked = Ranked(update.net, ranks)
         self.mark()
 
     def mark(self) -> None:
@@ -56,7 +60,7 @@ class Saving:
 
     def save(self, last: bool) -> None:
         """Have this iteration's snapshot written, unless it is already."""
-        if self.files.saved != self.files.names.state(self.schedule.iter):
+        if self.ranks.most(self.files.saved != self.files.names.state(self.schedule.iter)):
             self.snapshot(wait=False, last=last)
 
     def save_best(self) -> None:
@@ -71,6 +75,8 @@ class Saving:
             return
         try:
             self.save(last=True)
+            self.files.writer.wait()
+            self.ranks.most(0)  # nobody leaves before it is written
             self.files.writer.check()
         except Error as failure:
             log.error("solver.cpp:464", f"{why}, and the snapshot has failed as well: {failure}")
@@ -80,13 +86,16 @@ class Saving:
 
     def _write(self, weights: str, path: str, retry: str, copy: bool) -> None:
         """Collect this iteration's snapshot and have it written. Raises NumericalError for weights that are not finite."""
-        self.alarm.weights()
+        with self.ranks.together():
+            self.alarm.weights()
         self.watchers.tell(Watcher.saving, weights, path)
         self.files.writer.wait()  # so that memory holds one copy only
         state = State(self.schedule.iter, "", self.schedule.current_step, event=self.schedule.event())
         steps = self.update.steps if self.schedule.param.snapshot_diff else None
-        pair = snapshot.collect(self.update.net, (weights, path), state, self.update.history, self.boundary, steps)
-        self.files.write(pair, retry, copy)
+        run = self.ranked.collected(self.boundary)
+        if self.ranks.first:
+            pair = snapshot.collect(self.update.net, (weights, path), state, self.update.history, run, steps)
+            self.files.write(pair, retry, copy)
 
     def restore(self, path: str) -> bool:
         """Go on from the state `path`, exactly if it is one of ours; whether it is.
@@ -113,7 +122,7 @@ class Saving:
 
     def _restore(self, run: dict[str, Any]) -> None:
         if run:
-            self.parts.restore({"schedule": {}, **run})
+            self.parts.restore({"schedule": {}, **self.ranked.own(run)})
         else:
             self.schedule.restore({})
             log.info("solver.cpp", "Caffe wrote this snapshot: data, random numbers and loss window begin anew")

@@ -75,7 +75,7 @@ def test_real_command_without_a_file(folder: Path) -> None:
 
 def test_real_command_with_two_gpus(folder: Path) -> None:
     before = list(folder.iterdir())
-    expected = "error: --gpu 0,1: training on several GPUs is not supported; name one, and use iter_size"
+    expected = "error: --gpu 0,1: there is no GPU 1: this machine has 0 (--cpu trains without one)"
     refused(run("solver-train", "solver.prototxt", "--gpu", "0,1", folder=folder), expected, before)
 
 
@@ -500,7 +500,8 @@ def test_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     check("error: --gpu 0: there is no GPU 0: this machine has 0 (--cpu trains without one)", "--gpu", "0")
     check("error: --gpu all: there is no GPU", "--gpu", "all")
-    check("error: --gpu 0,1: training on several GPUs is not supported", "--gpu", "0,1")
+    check("error: --gpu 0,1: there is no GPU 1: this machine has 0", "--gpu", "0,1")
+    check("error: --gpu 1,1: names a GPU twice", "--gpu", "1,1")
     check("error: --gpu x: expected numbers separated by commas, or all", "--gpu", "x")
     check("error: --gpu -1: a GPU's number is 0 or more", "--gpu", "-1")
 
@@ -510,6 +511,7 @@ def test_options_that_exclude_each_other() -> None:
         "give --snapshot to resume training or --weights to finetune, but not both", "--snapshot", "a", "--weights", "b"
     )
     check_usage("give --gpu or --cpu, but not both", "--gpu", "0", "--cpu")
+    check_usage("--ranks goes with --cpu; on GPUs --gpu 0,1 names them, a rank each", "--ranks", "2")
     check_usage("No such option", "--iterations", "5")
 
 

@@ -36,7 +36,7 @@ def test_options_of_train_are_frozen() -> None:
     assert options(train) == {
         "SOLVER", "--snapshot", "--weights", "--gpu", "--cpu", "--level", "--stage", "--sigint-effect", "--sigint_effect",
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
-        "--no-python-layers", "--version", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
+        "--no-python-layers", "--version", "--ranks", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
         "--batch-norm-window", "--precision", "--compile", "--quiet",
         "--dialect",
     }  # fmt: skip

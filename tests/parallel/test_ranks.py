@@ -1,0 +1,179 @@
+"""Whole runs on two ranks: the same test figures as one, exact resume, signals, a rank that dies, torchrun."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from running import ENVIRONMENT, Ended, program, run, write
+
+from solver_cli.caffe_pb2 import Datum
+from solver_cli.commands.datasets import write_lmdb
+from solver_cli.formats import caffemodel
+
+NET = """
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
+  transform_param { scale: 0.0039 mirror: true crop_size: 10 } data_param { source: "db" batch_size: 7 backend: LMDB } }
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
+  transform_param { scale: 0.0039 crop_size: 10 } data_param { source: "db" batch_size: 5 backend: LMDB } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "drop" type: "Dropout" bottom: "conv" top: "drop" }
+layer { name: "fc" type: "InnerProduct" bottom: "drop" top: "fc"
+  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" include { phase: TEST } }
+"""
+SOLVER = """
+net: "net.prototxt" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 max_iter: 30 display: 5 iter_size: 2 snapshot: 10
+snapshot_prefix: "run" solver_mode: CPU random_seed: 7 test_iter: 5 test_interval: 10
+"""
+RANKS = ["--cpu", "--ranks", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw = np.random.default_rng(3)
+    pictures = draw.integers(0, 256, (40, 3, 12, 12), np.uint8)
+    records = [Datum(channels=3, height=12, width=12, data=x.tobytes(), label=i % 3) for i, x in enumerate(pictures)]
+    write_lmdb(tmp_path / "db", [(b"%04d" % i, record.SerializeToString()) for i, record in enumerate(records)])
+    write(tmp_path, NET, SOLVER)
+    return tmp_path
+
+
+def train(folder: Path, *args: str) -> Ended:
+    ended = run("solver-train", "solver.prototxt", *args, folder=folder)
+    assert ended.code == 0, ended.stderr
+    return ended
+
+
+def begun(folder: Path, *args: str) -> subprocess.Popen[str]:
+    """A run of many iterations that has shown its 20th."""
+    command = [program("solver-train"), "solver.prototxt", *RANKS, "--set", "max_iter=1000000", *args]
+    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
+    for line in process.stderr or ():
+        if "Iteration 20 (" in line:
+            return process
+    raise AssertionError(f"ended with {process.wait()}")
+
+
+def ended(process: subprocess.Popen[str]) -> Ended:
+    _, stderr = process.communicate(timeout=100)
+    return Ended(process.returncode, "", stderr)
+
+
+def weights(path: Path) -> list[np.ndarray]:
+    return [blob for layer in caffemodel.read(path).layers for blob in layer.blobs if blob is not None]
+
+
+def alike(a: Path, b: Path) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
+
+
+def children(process: subprocess.Popen[str]) -> list[int]:
+    """The ranks' process numbers, by rank."""
+    found = subprocess.run(["ps", "-o", "pid,args", "--ppid", str(process.pid)], capture_output=True, text=True, check=True)
+    return sorted(int(line.split()[0]) for line in found.stdout.splitlines()[1:] if "spawn_main" in line)
+
+
+def test_a_run_resumes_exactly(folder: Path) -> None:
+    whole = train(folder, *RANKS)
+    assert whole.complaints == []
+    assert "An update takes 7 x 2 x 2 = 28 records (batch_size x iter_size x ranks); the rate is the file's" in whole.log
+    (folder / "run_iter_30.caffemodel").rename(folder / "whole.caffemodel")
+    again = train(folder, *RANKS, "--snapshot", "run_iter_10.solverstate")
+    assert alike(folder / "run_iter_30.caffemodel", folder / "whole.caffemodel")
+
+    def shown(of: Ended) -> list[str]:
+        lines = [re.sub(r"\(.*\)", "", line) for line in of.log]
+        return [line for line in lines if re.search(r"Iteration [23]\d.*loss|net output", line)]
+
+    assert shown(again)[-8:] == shown(whole)[-8:]
+
+
+def test_another_number_of_ranks_goes_on_with_a_line_that_says_so(folder: Path) -> None:
+    train(folder, *RANKS)
+    alone = train(folder, "--cpu", "--snapshot", "run_iter_10.solverstate")
+    assert [line for line in alone.log if "the snapshot's run had 2 rank(s), this one has 1" in line]
+    several = train(folder, *RANKS, "--snapshot", "run_iter_20.solverstate")
+    assert [line for line in several.log if "the snapshot's run had 1 rank(s), this one has 2" in line]
+
+
+def test_tests_are_divided_and_give_the_figures_of_one_rank(folder: Path) -> None:
+    only = ["--set", "max_iter=0", "--set", "snapshot_after_train=false", "--set", "display=0"]
+
+    def outputs(*args: str) -> list[str]:
+        return [line for line in train(folder, *only, *args).log if "Test net output" in line]
+
+    assert len(outputs("--cpu")) == 2
+    assert outputs(*RANKS) == outputs("--cpu")
+
+
+def test_sigterm_saves_once_and_the_run_goes_on_from_there(folder: Path) -> None:
+    process = begun(folder, "--set", "snapshot=0")
+    process.send_signal(signal.SIGTERM)
+    end = ended(process)
+    assert (end.code, end.complaints) == (143, [])
+    (state,) = folder.glob("run_iter_*.solverstate")
+    at = int(re.findall(r"\d+", state.name)[0])
+    train(folder, *RANKS, "--snapshot", "auto", "--set", f"max_iter={at + 2}", "--set", "snapshot=0")
+    train(folder, *RANKS, "--set", f"max_iter={at + 2}", "--set", "snapshot=0", "--set", 'snapshot_prefix="whole"')
+    assert alike(folder / f"run_iter_{at + 2}.caffemodel", folder / f"whole_iter_{at + 2}.caffemodel")
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_rank_that_is_killed_ends_the_run_with_one_line(folder: Path, rank: int) -> None:
+    process = begun(folder)
+    os.kill(children(process)[rank], signal.SIGKILL)
+    killed = time.monotonic()
+    end = ended(process)
+    assert time.monotonic() - killed < 30
+    assert end.code == 1
+    assert end.complaints == []
+    assert [line for line in end.log if "was killed" in line] == [
+        f"rank {rank} was killed by SIGKILL: training ends; --snapshot auto goes on"
+    ]
+    train(folder, *RANKS, "--snapshot", "auto", "--set", "max_iter=40")
+
+
+def test_data_that_fail_on_one_rank_are_told_once_and_the_last_whole_iteration_is_saved(folder: Path) -> None:
+    records = [Datum(channels=3, height=12, width=12, data=bytes(432 if i != 285 else 5)) for i in range(300)]
+    write_lmdb(folder / "db", [(b"%04d" % i, record.SerializeToString()) for i, record in enumerate(records)])
+    end = run("solver-train", "solver.prototxt", *RANKS, "--set", "snapshot=1000", folder=folder)
+    assert end.code == 1
+    (complaint,) = end.complaints
+    assert complaint.startswith("rank 1: net.prototxt:3:") and "record '0285' of db" in complaint
+    assert [line for line in end.log if line.startswith("The data have failed; resume from run_iter_10.solverstate")]
+    assert (folder / "run_iter_10.caffemodel").exists()  # 28 records an update: the 285th is of the eleventh
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_torchrun_on_two_machines(folder: Path) -> None:
+    """Two launchers on this machine, which stand for two machines."""
+    common = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1"]
+    common += ["--rdzv-backend", "static", "--master-addr", "127.0.0.1", "--master-port", str(free_port())]
+    env = {**ENVIRONMENT, "GLOO_SOCKET_IFNAME": "lo"}
+    command = ["-m", "solver_cli", "solver.prototxt", "--cpu"]
+    machines = [
+        subprocess.Popen([*common, "--node-rank", str(i), *command], cwd=folder, env=env, stderr=subprocess.PIPE, text=True)
+        for i in (0, 1)
+    ]
+    assert [ended(machine).code for machine in machines] == [0, 0]
+    (folder / "run_iter_30.caffemodel").rename(folder / "torchrun.caffemodel")
+    train(folder, *RANKS)
+    assert alike(folder / "run_iter_30.caffemodel", folder / "torchrun.caffemodel")
