@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.errors import ConfigError, DataError
+from solver_cli.tools.databases import write_lmdb
 
 TRAIN = 8000  # of the 10,000 digits in the package
 
@@ -65,28 +63,3 @@ def digits(images: NDArray[np.uint8], labels: NDArray[Any]) -> Iterator[tuple[by
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
         datum = Datum(channels=1, height=height, width=width, data=image.tobytes(), label=int(label))
         yield b"%08d" % number, datum.SerializeToString()
-
-
-def write_lmdb(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write an LMDB of (key, value) pairs to `path`: beside it at first, then in its place. Raises DataError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-            fresh = Path(folder) / "new"
-            fill(fresh, records)
-            if path.exists():
-                path.rename(Path(folder) / "old")
-            fresh.rename(path)
-    except (OSError, lmdb.Error) as error:
-        raise DataError(f"{path}: cannot be written: {error}") from None
-
-
-def fill(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
-    """A new LMDB without a lock file; its map may fill the disk, the file is as large as its records."""
-    path.mkdir()
-    room = min(max(shutil.disk_usage(path).free, 1 << 20), 1 << 40)
-    with lmdb.open(str(path), map_size=room, lock=False, readahead=False) as environment:
-        with environment.begin(write=True) as transaction:
-            for key, value in records:
-                transaction.put(key, value)
-        environment.sync(True)
