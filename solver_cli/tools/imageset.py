@@ -15,10 +15,12 @@ import numpy as np
 from solver_cli import log
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.data.decode import decode, opencv, planes, read_file
+from solver_cli.data.source import by
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.tools.databases import TOGETHER, Put
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 Row = tuple[str, int]  # a picture's name below the root folder, its label
 Watch = Callable[[Iterable[Any], int], Iterable[Any]]  # goes through so many items, and may show how far it is
 AHEAD = 8  # pictures that a thread may be in advance
@@ -55,7 +57,8 @@ def convert(root: str, rows: Sequence[Row], put: Put, manner: Manner, workers: i
     """Put the picture `root` + name of each row under the key `%08d_name` (the row's number, which a picture that cannot be
     read leaves out); how many there are. Raises DataError."""
     log.info("convert_imageset.cpp:85", f"A total of {len(rows)} images.")
-    count, size = 0, None
+    count = 0
+    size: tuple[int, ...] = ()
     records = in_order(partial(read, root, manner), rows, workers)
     for number, (row, record) in enumerate(zip(rows, watch(records, len(rows)), strict=True)):
         if isinstance(record, DataError):
@@ -64,7 +67,7 @@ def convert(root: str, rows: Sequence[Row], put: Put, manner: Manner, workers: i
         datum = record
         found = (datum.channels, datum.height, datum.width)
         if manner.check_size and found != (size := size or found):
-            raise DataError(f"{root}{row[0]}: is {_by(found)}, the pictures before it are {_by(size)} (--check-size)")
+            raise DataError(f"{root}{row[0]}: is {by(found)}, the pictures before it are {by(size)} (--check-size)")
         put(b"%08d_" % number + os.fsencode(row[0]), datum.SerializeToString())
         count += 1
         if count % TOGETHER == 0:
@@ -123,10 +126,6 @@ def _matches(path: str, kind: str) -> bool:
     """Whether a file of this name holds what `kind` means."""
     ending = path.rpartition(".")[2].lower()
     return ending == kind.lower() or (kind.lower() == "jpg" and ending == "jpeg")
-
-
-def _by(shape: tuple[int, int, int]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def in_order(function: Callable[[T], R], items: Iterable[T], workers: int) -> Iterator[R]:
