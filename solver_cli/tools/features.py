@@ -17,6 +17,7 @@ from solver_cli.errors import ConfigError, nearest
 from solver_cli.formats import hdf5
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.net.net import Net
+from solver_cli.text.netspec import read_net, state
 from solver_cli.tools import nets
 from solver_cli.tools.databases import Put, refuse, writing
 from solver_cli.tools.imageset import Watch
@@ -30,7 +31,7 @@ Keep = Callable[[Rows], None]  # takes the rows of a blob, [rows, ...], batch af
 
 def extract(
     path: str, weights: str, blobs: Sequence[str], targets: Sequence[str], batches: int | None,
-    *, backend: str, device: torch.device, watch: Watch,
+    *, backend: str, device: torch.device, python_layers: bool, watch: Watch,
 ) -> list[int]:  # fmt: skip
     """Run the net file `path` in the phase TEST and write each row of `blobs` to `targets`; how many rows of each.
 
@@ -41,7 +42,7 @@ def extract(
     if len(blobs) != len(targets):
         raise ConfigError(f"{len(blobs)} blobs and {len(targets)} places to write to: there must be as many of both")
     with log.silent():
-        net = Net.from_file(path, "TEST", device=device)
+        net = nets.build(read_net(path).with_state(state("TEST")), device, python_layers)
     counts = [0] * len(blobs)
     try:
         for blob in blobs:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 
 from solver_cli import log
 from solver_cli.errors import DeviceError, SnapshotError, Where
 from solver_cli.formats import caffemodel
 from solver_cli.net.net import Net
+from solver_cli.registry import find
 from solver_cli.snapshots.snapshot import load_weights
+from solver_cli.text.netspec import NetSpec
+from solver_cli.text.user_code import look_in
 
 
 def load(net: Net, weights: str) -> None:
@@ -32,3 +37,10 @@ def device(gpu: int | None) -> torch.device:
     if gpu >= torch.cuda.device_count():
         raise DeviceError(f"--gpu {gpu}: there is no such GPU, this machine has {torch.cuda.device_count()}")
     return torch.device("cuda", gpu)
+
+
+def build(spec: NetSpec, device: torch.device, python_layers: bool) -> Net:
+    """The net of `spec` in its state; the modules of its Python layers are looked for beside its file too. Raises Error."""
+    if any((kind := find(layer.type)) and kind.user_code for layer in spec.param.layer):
+        look_in(Path(spec.file).parent)
+    return Net(spec, device=device, python_layers=python_layers)

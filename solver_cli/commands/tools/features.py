@@ -6,8 +6,9 @@ import logging
 
 import click
 
-from solver_cli.commands.options import TEXT, Command
+from solver_cli.commands.options import TEXT, Command, options
 from solver_cli.commands.running import reported
+from solver_cli.solver.options import RunOptions
 
 EXAMPLES = """
 solver-tools features --net train_val.prototxt --weights net.caffemodel --blob fc7,label --to fc7.npy,label.npy
@@ -26,9 +27,10 @@ ORDER = "WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|G
 @click.option("--batches", type=click.IntRange(1), metavar="N", help="Batches to take.  [default: once through the data]")
 @click.option("--backend", type=click.Choice(["lmdb", "leveldb"]), default="lmdb", show_default=True, help="The database.")
 @click.option("--gpu", type=click.IntRange(0), metavar="N", help="Run on this GPU.  [default: the CPU]")
+@options(RunOptions, "python_layers")
 def command(
     words: tuple[str, ...], net: str | None, weights: str | None, blobs: str | None, targets: str | None,
-    batches: int | None, backend: str, gpu: int | None,
+    batches: int | None, backend: str, gpu: int | None, python_layers: bool,
 ) -> None:  # fmt: skip
     """Write blobs of a trained net for each picture of its data, told by options or in the order of extract_features.
 
@@ -47,8 +49,9 @@ def command(
         if len(places) == 1 and places[0].endswith((".h5", ".hdf5")):
             places *= len(names)
         counts = extract(
-            net, weights, names, places, batches, backend=backend, device=nets.device(gpu), watch=counted
-        )
+            net, weights, names, places, batches,
+            backend=backend, device=nets.device(gpu), python_layers=python_layers, watch=counted,
+        )  # fmt: skip
         for name, place, count in zip(names, places, counts, strict=True):
             click.echo(f"wrote {place}: {count} rows of blob '{name}'")
 
