@@ -51,7 +51,7 @@ def test_options_of_the_tools_are_frozen() -> None:
             "--resize-height", "--resize_height", "--check-size", "--check_size", "--encoded", "--encode-type",
             "--encode_type", "--val", "--seed", "--workers",
         },
-        "data": {"NAME", "--to", "--full"},
+        "data": {"NAME", "[-- ARGS]", "--to", "--full", "--from"},
         "features": {
             "[WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|GPU [DEVICE]]]", "--net", "--weights",
             "--blob", "--to", "--batches", "--backend", "--gpu", "--no-python-layers",

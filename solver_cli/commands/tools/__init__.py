@@ -27,4 +27,4 @@ class Tools(click.Group):
 @click.group(cls=Tools, context_settings=HELP)
 @click.version_option(package_name="solver-train")
 def tools() -> None:
-    """Tools around Caffe's files: pictures, databases, weights, predictions, layer types."""
+    """Tools around Caffe's files: pictures, databases, weights, predictions."""
