@@ -9,8 +9,8 @@ MAKERS = {  # the beginning of a name: what makes the data
     "cells_": "python configs/unet/make_cells.py",
     "cifar10_": "solver-tools data cifar10",
     "mnist_siamese_": "solver-tools data siamese",
-    "ilsvrc12_": "examples/imagenet/create_imagenet.sh of Caffe",
-    "imagenet_mean.": "data/ilsvrc12/get_ilsvrc_aux.sh of Caffe",
+    "ilsvrc12_": "solver-tools convert-imageset (see configs/caffenet/README.md)",
+    "imagenet_mean.": "solver-tools compute-mean",
 }
 
 

@@ -13,7 +13,7 @@ from solver_cli.data.absent import AbsentData
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import lookup
 from solver_cli.text import dialects
-from solver_cli.text.netspec import LayerSpec, NetSpec, filter_layers, read_net, state
+from solver_cli.text.netspec import LayerSpec, NetSpec, filter_layers
 from solver_cli.text.prototxt import Place
 from solver_cli.tools import contents
 
@@ -38,13 +38,13 @@ class Deployed:
     before: Size | None = None
 
 
-def deployed(path: str, gray: bool | None, size: Size | None) -> Deployed:
-    """The net file `path` in the phase TEST without its labels: data layers become one Input layer, losses over
-    probabilities the layers that give these, and what needs labels goes.
+def deployed(spec: NetSpec, gray: bool | None, size: Size | None) -> Deployed:
+    """The net in its state without its labels: data layers become one Input layer, losses over probabilities the layers that
+    give these, and what needs labels goes.
 
     `gray` and `size` say what the settings, or data that are not there, leave open. Raises Error.
     """
-    spec = read_net(path).with_state(state("TEST"))
+    path = spec.file
     with log.silent():
         layers = dialects.tell(spec, filter_layers(spec))
     sources = [layer for layer in layers if _is_source(layer)]
@@ -91,6 +91,7 @@ def _of_data(layer: LayerSpec, gray: bool | None, size: Size | None) -> Deployed
     kind = lookup(layer.kind or param.type)
     transform = param.transform_param
     before: Size | None = None
+    guessed = ""
     with log.silent():
         try:
             source = kind.build(param, False, np.random.default_rng(0))
@@ -106,10 +107,12 @@ def _of_data(layer: LayerSpec, gray: bool | None, size: Size | None) -> Deployed
                 if sides is None:
                     raise layer.locate(DataError(f"{error.message}; or say how large with --crop")) from None
                 shape = (1, 3, *sides)
-            if gray:
-                shape = (1, 1, *shape[2:])
+            shape = (1, 1 if gray else shape[1], *shape[2:])
+            guessed = f"{error.message}: pictures of {' x '.join(map(str, shape[1:]))} are assumed (--crop, --gray)"
         except ConfigError as error:
             raise layer.locate(error) from None
+    if guessed and not (size and gray is not None):
+        log.warning("predict", guessed)
     if param.type == "ImageData" and param.image_data_param.new_height:
         before = (param.image_data_param.new_height, param.image_data_param.new_width)
     if size:
@@ -128,11 +131,13 @@ def _recorded(param: LayerParameter) -> Size | None:
 def _without_labels(layers: list[LayerSpec], path: str) -> Iterator[LayerSpec]:
     """The layers that can be made of the first one's top; losses over probabilities give the probabilities."""
     made: set[str] = set(layers[0].param.top)
+    several = sum(layer.param.type in AS_PROBABILITIES for layer in layers) > 1
     yield layers[0]
     for layer in layers[1:]:
         param = layer.param
         if param.type in AS_PROBABILITIES and param.bottom and param.bottom[0] in made:
-            name = param.top[1] if len(param.top) > 1 else "prob" if "prob" not in made else f"{param.bottom[0]}_prob"
+            plain = "prob" if not several and "prob" not in made else f"{param.bottom[0]}_prob"
+            name = param.top[1] if len(param.top) > 1 else plain
             probabilities = LayerParameter(
                 name=param.name, type=AS_PROBABILITIES[param.type], bottom=[param.bottom[0]], top=[name]
             )

@@ -17,7 +17,7 @@ from solver_cli.errors import ConfigError, nearest
 from solver_cli.formats import hdf5
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.net.net import Net
-from solver_cli.text.netspec import read_net, state
+from solver_cli.text.netspec import NetSpec
 from solver_cli.tools import nets
 from solver_cli.tools.databases import Put, refuse, writing
 from solver_cli.tools.imageset import Watch
@@ -30,10 +30,10 @@ Keep = Callable[[Rows], None]  # takes the rows of a blob, [rows, ...], batch af
 
 
 def extract(
-    path: str, weights: str, blobs: Sequence[str], targets: Sequence[str], batches: int | None,
+    spec: NetSpec, weights: str, blobs: Sequence[str], targets: Sequence[str], batches: int | None,
     *, backend: str, device: torch.device, python_layers: bool, watch: Watch,
 ) -> list[int]:  # fmt: skip
-    """Run the net file `path` in the phase TEST and write each row of `blobs` to `targets`; how many rows of each.
+    """Run a net in its state and write each row of `blobs` to `targets`; how many rows of each.
 
     A target is FILE.npy or FILE.h5 (several blobs may share one; a dataset each, of the blob's name), whose rows keep the
     blob's axes, or the folder of a new database: a float Datum a row, keys %010d. `batches` None: one round through the
@@ -42,14 +42,14 @@ def extract(
     if len(blobs) != len(targets):
         raise ConfigError(f"{len(blobs)} blobs and {len(targets)} places to write to: there must be as many of both")
     with log.silent():
-        net = nets.build(read_net(path).with_state(state("TEST")), device, python_layers)
+        net = nets.build(spec, device, python_layers)
     counts = [0] * len(blobs)
     try:
         for blob in blobs:
             if blob not in net.blob_shapes:
-                raise ConfigError(f"{path}: the net has no blob '{blob}'{nearest(blob, net.blob_shapes)}")
+                raise ConfigError(f"{spec.file}: the net has no blob '{blob}'{nearest(blob, net.blob_shapes)}")
         nets.load(net, weights)
-        count = batches if batches is not None else one_round(net, path)
+        count = batches if batches is not None else one_round(net, spec.file)
         with keeping(blobs, targets, backend) as keeps, torch.no_grad():
             for _ in watch(range(count), count):
                 _, found = net()

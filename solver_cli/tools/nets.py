@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,8 +14,13 @@ from solver_cli.formats import caffemodel
 from solver_cli.net.net import Net
 from solver_cli.registry import find
 from solver_cli.snapshots.snapshot import load_weights
-from solver_cli.text.netspec import NetSpec
+from solver_cli.text.netspec import NetSpec, read_net, state
 from solver_cli.text.user_code import look_in
+
+
+def read(path: str, level: int = 0, stages: Sequence[str] = (), dialect: str | None = None) -> NetSpec:
+    """The net file `path` in the phase TEST, at this level and with these stages. Raises ConfigError."""
+    return replace(read_net(path).with_state(state("TEST", level, tuple(stages))), dialect=dialect)
 
 
 def load(net: Net, weights: str) -> None:

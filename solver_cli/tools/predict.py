@@ -17,6 +17,7 @@ from solver_cli.caffe_pb2 import LabelMap
 from solver_cli.errors import ConfigError, DataError, nearest
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
+from solver_cli.text.netspec import NetSpec
 from solver_cli.tools import nets
 from solver_cli.tools.deployed import deployed
 from solver_cli.tools.pictures import Prepared, Said, preparation
@@ -66,19 +67,19 @@ class Prediction:
 
 
 def predictions(
-    path: str, weights: str, pictures: Sequence[str], said: Said,
+    spec: NetSpec, weights: str, pictures: Sequence[str], said: Said,
     *, blob: str | None, names: Names, top: int, threshold: float, device: torch.device, python_layers: bool,
 ) -> Iterator[Prediction]:  # fmt: skip
-    """Ask the net file `path`, of a deploy net or one that trains, about picture after picture. Raises Error.
+    """Ask a net in its state, for deployment or training, about picture after picture. Raises Error.
 
     `blob`: another than the last output; `top`: how many classes; `threshold`: the least score of a box.
     """
-    found = deployed(path, said.gray, said.crop)
+    found = deployed(spec, said.gray, said.crop)
     prepared = preparation(found, said)
     with log.silent():
         net = nets.build(found.spec, device, python_layers)
     nets.load(net, weights)
-    node, name = _asked(net, blob, path)
+    node, name = _asked(net, blob, spec.file)
     for picture in pictures:
         ready = prepared.read(picture)
         with torch.no_grad():

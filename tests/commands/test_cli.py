@@ -55,6 +55,7 @@ def test_options_of_the_tools_are_frozen() -> None:
         "features": {
             "[WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|GPU [DEVICE]]]", "--net", "--weights",
             "--blob", "--to", "--batches", "--backend", "--gpu", "--no-python-layers",
+            "--level", "--stage", "--dialect",
         },
         "inspect": {"FILE", "--json", "--sheet", "--count"},
         "layers": {"[TYPE]", "--markdown"},
@@ -62,6 +63,7 @@ def test_options_of_the_tools_are_frozen() -> None:
         "predict": {
             "NET", "PICTURE...", "--weights", "--labels", "--blob", "--top", "--threshold", "--json", "--draw", "--mean",
             "--scale", "--resize", "--crop", "--channel-swap", "--gray", "--gpu", "--no-python-layers",
+            "--level", "--stage", "--dialect",
         },
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},

@@ -15,6 +15,8 @@ from running import call, run
 from solver_cli import Net
 from solver_cli.commands.tools import tools
 from solver_cli.formats import caffemodel
+from solver_cli.tools import nets
+from solver_cli.tools.deployed import deployed
 
 cv2 = pytest.importorskip("cv2")
 SOURCE = Path(__file__).parents[1] / "golden" / "data_layers" / "source"
@@ -308,3 +310,26 @@ def test_usage() -> None:
     for options in ("", "a.png --resize large", "a.png --channel-swap b,g,r", "a.png --top 0"):
         ended = call(tools, "predict", "net.prototxt", "--weights", "net.caffemodel", *options.split())
         assert ended.code == 2
+
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "shape", "output"),
+    [
+        ("caffenet/train_val", ("",), (3, 227, 227), (1, 1000)),
+        ("googlenet/train_val", ("",), (3, 224, 224), (1, 1000)),
+        ("cifar10/cifar10_quick_train_test", ("", (32, 32)), (3, 32, 32), (1, 10)),
+        ("mnist/mnist_autoencoder", ("test-on-test", (28, 28), True), (1, 28, 28), (1, 784)),
+        ("unet/unet", ("", (572, 572)), (3, 572, 572), (1, 2, 388, 388)),
+    ],
+)
+def test_what_becomes_of_the_configs_without_their_data(
+    config: str, options: tuple[Any, ...], shape: tuple[int, ...], output: tuple[int, ...]
+) -> None:
+    stage, size, gray = (*options, None, None)[:3]
+    found = deployed(nets.read(str(CONFIGS / f"{config}.prototxt"), stages=(stage,)), gray, size)
+    net = Net(found.spec, device="meta")
+    assert found.shape == (1, *shape) and {net.blob_shapes[name] for name in net.outputs} >= {output}
+    assert not any(node.kind.loss for node in net.nodes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import click
 
@@ -27,10 +28,10 @@ ORDER = "WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|G
 @click.option("--batches", type=click.IntRange(1), metavar="N", help="Batches to take.  [default: once through the data]")
 @click.option("--backend", type=click.Choice(["lmdb", "leveldb"]), default="lmdb", show_default=True, help="The database.")
 @click.option("--gpu", type=click.IntRange(0), metavar="N", help="Run on this GPU.  [default: the CPU]")
-@options(RunOptions, "python_layers")
+@options(RunOptions, "level", "stage", "dialect", "python_layers")
 def command(
     words: tuple[str, ...], net: str | None, weights: str | None, blobs: str | None, targets: str | None,
-    batches: int | None, backend: str, gpu: int | None, python_layers: bool,
+    batches: int | None, backend: str, gpu: int | None, **chosen: Any,
 ) -> None:  # fmt: skip
     """Write blobs of a trained net for each picture of its data, told by options or in the order of extract_features.
 
@@ -40,6 +41,7 @@ def command(
         weights, net, blobs, targets, batches, backend, gpu = _in_order(words, bool(weights or net or blobs or targets))
     if not (weights and net and blobs and targets):
         raise click.UsageError(f"give --net, --weights, --blob and --to, or, in this order, {ORDER}")
+    run = RunOptions(**chosen)
     with reported(logging.WARNING):
         from solver_cli.commands.bar import counted
         from solver_cli.tools import nets
@@ -49,8 +51,8 @@ def command(
         if len(places) == 1 and places[0].endswith((".h5", ".hdf5")):
             places *= len(names)
         counts = extract(
-            net, weights, names, places, batches,
-            backend=backend, device=nets.device(gpu), python_layers=python_layers, watch=counted,
+            nets.read(net, run.level, run.stages, run.dialect), weights, names, places, batches,
+            backend=backend, device=nets.device(gpu), python_layers=run.python_layers, watch=counted,
         )  # fmt: skip
         for name, place, count in zip(names, places, counts, strict=True):
             click.echo(f"wrote {place}: {count} rows of blob '{name}'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from typing import Any
 
 import click
 
@@ -51,12 +52,12 @@ def _order(text: str) -> tuple[int, ...]:
 @click.option("--channel-swap", type=Parsed(_order), metavar="2,1,0", help="Another order than blue, green, red.")
 @click.option("--gray/--no-gray", default=None, help="Read grey pictures.  [default: as the net's input has channels]")
 @click.option("--gpu", type=click.IntRange(0), metavar="N", help="Run on this GPU.  [default: the CPU]")
-@options(RunOptions, "python_layers")
+@options(RunOptions, "level", "stage", "dialect", "python_layers")
 def command(
     net: str, pictures: tuple[str, ...], weights: str, labels: str | None, blob: str | None, top: int, threshold: float,
     as_json: bool, draw: str | None, mean: str | None, scale: float | None, resize: tuple[int, int] | None,
     crop: tuple[int, int] | None, channel_swap: tuple[int, ...] | None, gray: bool | None, gpu: int | None,
-    python_layers: bool,
+    **chosen: Any,
 ) -> None:  # fmt: skip
     """Ask NET, a deploy net or one that trains, about each PICTURE: its classes, its boxes (nets that end in a detection
     layer), or the class of each pixel (nets whose output is an image).
@@ -64,6 +65,7 @@ def command(
     Pictures are prepared as the net's own data layer does it in the phase TEST, brought to the size of its records; for a
     deploy net they are resized to its input, unless the options say otherwise.
     """
+    run = RunOptions(**chosen)
     with reported(logging.WARNING):
         from pathlib import Path
 
@@ -74,8 +76,8 @@ def command(
         names = predict.read_names(labels) if labels else {}
         taken: set[str] = set()
         for found in predict.predictions(
-            net, weights, pictures, said, blob=blob, names=names, top=top, threshold=threshold, device=nets.device(gpu),
-            python_layers=python_layers,
+            nets.read(net, run.level, run.stages, run.dialect), weights, pictures, said, blob=blob, names=names, top=top,
+            threshold=threshold, device=nets.device(gpu), python_layers=run.python_layers,
         ):  # fmt: skip
             paths = drawing.draw(found, Path(draw), taken) if draw else []
             if as_json:
