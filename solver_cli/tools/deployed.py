@@ -67,7 +67,18 @@ def deployed(spec: NetSpec, gray: bool | None, size: Size | None) -> Deployed:
     del net.layer[:]
     net.layer.extend(layer.param for layer in kept)
     place = Place(spec.place.line, spec.place.column, {**spec.place.children, "layer": [layer.place for layer in kept]})
-    return replace(found, spec=replace(spec, param=net, place=place), input=top)
+    spec = replace(spec, param=net, place=place)
+    _check_dialect(spec, kept)
+    return replace(found, spec=spec, input=top)
+
+
+def _check_dialect(spec: NetSpec, kept: list[LayerSpec]) -> None:
+    """Raise ConfigError where the layers that are left tell another Caffe's meaning of a type than the whole net did."""
+    with log.silent():
+        told = dialects.tell(spec, filter_layers(spec))
+    for before, after in zip(kept, told, strict=True):
+        if before.kind and before.kind != after.kind:
+            before.fail(f"is {before.kind} in the whole net, but what is left does not tell: say --dialect", "type")
 
 
 def _is_source(layer: LayerSpec) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BINS = 16
+PART = 1 << 20  # numbers that are squared at once
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
@@ -38,15 +40,18 @@ HEAD = ["shape", "count", "norm", "min", "mean", "max", "histogram"]
 
 
 def of(array: NDArray[Any]) -> Statistics:
-    """The statistics of an array, whose sums are made in float64."""
+    """The statistics of an array of numbers, whose sums are made in float64, a part at a time."""
     values = np.asarray(array).ravel()
-    finite = values[np.isfinite(values)].astype(np.float64)
+    good = np.isfinite(values)
+    finite = values if good.all() else values[good]
     if not finite.size:
         return Statistics(tuple(array.shape), values.size, values.size, 0.0, 0.0, 0.0, 0.0, ())
     low, high = float(finite.min()), float(finite.max())
     ends = (low, high) if low < high else (low - 0.5, high + 0.5)
     counts = tuple(map(int, np.histogram(finite, BINS, ends)[0]))
-    odd, norm, mean = values.size - finite.size, float(np.linalg.norm(finite)), float(finite.mean())
+    parts = np.array_split(finite, -(-finite.size // PART))
+    norm = math.sqrt(sum(float(np.square(part, dtype=np.float64).sum()) for part in parts))
+    odd, mean = values.size - finite.size, float(finite.mean(dtype=np.float64))
     return Statistics(tuple(array.shape), values.size, odd, norm, low, mean, high, counts)
 
 

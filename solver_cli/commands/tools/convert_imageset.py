@@ -29,8 +29,8 @@ solver-tools convert-imageset --val 0.2 flowers/ data/flowers_lmdb    a folder i
 @click.option("--val", type=click.FloatRange(0, 1, True, True), default=None, metavar="SHARE",
               help="Split off this share of each class: databases DB_NAME_train_lmdb and DB_NAME_val_lmdb.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the shuffling and the share.")
-@click.option("--workers", type=click.IntRange(1, 64), default=os.cpu_count() or 1, metavar="N",
-              help="Pictures that are decoded at once.  [default: one a processor]")  # fmt: skip
+@click.option("--workers", type=click.IntRange(1, 64), default=min(16, os.cpu_count() or 1), metavar="N",
+              help="Pictures that are decoded at once.  [default: one a processor, at most 16]")  # fmt: skip
 def command(
     paths: tuple[str, ...], backend: str, shuffle: bool, val: float | None, seed: int, workers: int, **manner: Any
 ) -> None:
