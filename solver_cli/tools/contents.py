@@ -66,7 +66,7 @@ def _state(path: str) -> Found:
     if state.event:
         found |= {"minimum_loss": state.event[0], "iter_last_event": state.event[1]}
     history = [
-        {"blob": learned[i % len(learned)], "slot": i // len(learned), **_values(statistics.of(blob))}
+        {"blob": learned[i % len(learned)], "slot": i // len(learned), **asdict(statistics.of(blob))}
         for i, blob in enumerate(state.history)
     ]
     return {**found, "current_step": state.current_step, "history": history}
@@ -129,10 +129,6 @@ def pictures(path: str, count: int) -> Iterator[tuple[Any, str]]:
         if datum is None:
             raise DataError(f"{name} is no Datum: it has no picture")
         yield datums.picture(datum, name), str(datum.label) if datum.HasField("label") else ""
-
-
-def _values(found: Statistics) -> Found:
-    return asdict(found)
 
 
 def plain(found: Any) -> Any:

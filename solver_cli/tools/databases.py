@@ -103,17 +103,25 @@ class LevelDbWriter:
             raise ConfigError("backend leveldb needs plyvel: pip install 'solver-train[leveldb]'") from None
         self._error = plyvel.Error
         sizes = {"write_buffer_size": 1 << 28, "block_size": 1 << 16, "max_open_files": 100}
-        self._db = plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **sizes)
+        with self._errors():
+            self._db = plyvel.DB(str(path), create_if_missing=True, error_if_exists=True, **sizes)
 
-    def put(self, key: bytes, value: bytes) -> None:
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """What LevelDB says is an OSError."""
         try:
-            self._db.put(key, value)
+            yield
         except self._error as error:
             raise OSError(str(error)) from None
 
+    def put(self, key: bytes, value: bytes) -> None:
+        with self._errors():
+            self._db.put(key, value)
+
     def finish(self) -> None:
         """A last write that waits for the disk takes all before it along."""
-        self._db.write_batch(sync=True).write()
+        with self._errors():
+            self._db.write_batch(sync=True).write()
 
     def close(self) -> None:
         self._db.close()

@@ -62,9 +62,9 @@ def classes(folder: str) -> Source:
     return Source(f"{folder.rstrip('/')}/", rows, tuple(names))
 
 
-def shuffled(rows: Sequence[Row], seed: int) -> list[Row]:
+def shuffled(rows: Sequence[Row], *seed: int) -> list[Row]:
     """The rows in the order that `seed` stands for."""
-    return [rows[i] for i in np.random.default_rng(seed).permutation(len(rows))]
+    return [rows[i] for i in np.random.default_rng([abs(number) for number in seed]).permutation(len(rows))]
 
 
 def split(rows: Sequence[Row], share: float, seed: int) -> dict[str, list[Row]]:
@@ -72,10 +72,12 @@ def split(rows: Sequence[Row], share: float, seed: int) -> dict[str, list[Row]]:
 
     Raises DataError if one of both is left without any.
     """
+    by_label: dict[int, list[Row]] = {}
+    for row in rows:
+        by_label.setdefault(row[1], []).append(row)
     held: set[Row] = set()
-    for label in sorted({label for _, label in rows}):
-        own = [row for row in rows if row[1] == label]
-        held.update(shuffled(own, seed + label)[: round(share * len(own))])
+    for label, own in by_label.items():
+        held.update(shuffled(own, seed, label)[: round(share * len(own))])
     parts = {TRAIN: [row for row in rows if row not in held], VAL: [row for row in rows if row in held]}
     if not all(parts.values()):
         raise DataError(f"{share:g} of {len(rows)} pictures leaves none to {'train' if parts[VAL] else 'test'} on")
@@ -88,9 +90,9 @@ def build(
 ) -> list[str]:  # fmt: skip
     """Write the database, or with a share `val` two, NAME_train_lmdb and NAME_val_lmdb; what has been written.
 
-    Where the lists are of our making, NAME.txt (or NAME_train.txt, NAME_val.txt) and, with classes, NAME_classes.txt stand
-    beside: a picture and its label a line, as this reads them; the classes' names in the order of their labels. Pictures of
-    classes are shuffled always, for a net that sees one class after the other learns little. Raises ConfigError, DataError.
+    With classes, or two parts, lists stand beside: NAME.txt (or NAME_train.txt, NAME_val.txt) as `listed` reads them, and
+    NAME_classes.txt with the classes' names in the order of their labels. Pictures of classes are shuffled always, for a
+    net that sees one class after the other learns little. Raises ConfigError, DataError.
     """
     manner.check()
     rows = source.rows
@@ -102,7 +104,7 @@ def build(
     texts: dict[Path, list[str]] = {}
     if source.names:
         texts[Path(f"{name}_classes.txt")] = list(source.names)
-    if source.names or val or shuffle:
+    if source.names or val:
         for path, own in parts.items():
             texts[Path(f"{path.rstrip('/').removesuffix(f'_{backend}')}.txt")] = [f"{file} {label}" for file, label in own]
     for place in (*texts, *map(Path, parts)):

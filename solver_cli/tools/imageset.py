@@ -64,11 +64,10 @@ def convert(root: str, rows: Sequence[Row], put: Put, manner: Manner, workers: i
         if isinstance(record, DataError):
             log.error("io.cpp:80", f"Could not open or find file {root}{row[0]} ({record})")
             continue
-        datum = record
-        found = (datum.channels, datum.height, datum.width)
+        found = (record.channels, record.height, record.width)
         if manner.check_size and found != (size := size or found):
             raise DataError(f"{root}{row[0]}: is {by(found)}, the pictures before it are {by(size)} (--check-size)")
-        put(b"%08d_" % number + os.fsencode(row[0]), datum.SerializeToString())
+        put(b"%08d_" % number + os.fsencode(row[0]), record.SerializeToString())
         count += 1
         if count % TOGETHER == 0:
             log.info("convert_imageset.cpp:142", f"Processed {count} files.")

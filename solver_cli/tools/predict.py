@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +86,12 @@ def predictions(
             values = net({found.input: torch.from_numpy(ready.blob).to(device)})[1][name].float().cpu().numpy()
         seen = Prediction(picture, name, ready.pixels)
         if node.kind.dynamic and values.ndim == 4 and values.shape[3] == CORNERS:
-            yield _replaced(seen, boxes=_boxes(values.reshape(-1, CORNERS), ready, names, threshold))
+            yield replace(seen, boxes=_boxes(values.reshape(-1, CORNERS), ready, names, threshold))
         elif values.ndim == 4 and values.shape[2] * values.shape[3] > 1:
             mask = _mask(values[0], ready, found.shape)
-            yield _replaced(seen, mask=mask, classes=_shares(mask, names))
+            yield replace(seen, mask=mask, classes=_shares(mask, names))
         else:
-            yield _replaced(seen, classes=_best(values.ravel(), names, top))
-
-
-def _replaced(seen: Prediction, **found: Any) -> Prediction:
-    return Prediction(seen.path, seen.blob, seen.pixels, **found)
+            yield replace(seen, classes=_best(values.ravel(), names, top))
 
 
 def _asked(net: Net, blob: str | None, path: str) -> tuple[Node, str]:

@@ -34,11 +34,10 @@ def command(file: str, as_json: bool, sheet: str | None, count: int) -> None:
 
         found = contents.of(file, counted)
         if sheet:
-            from solver_cli.tools.sheet import sheet as drawn
-            from solver_cli.tools.sheet import write_png
+            from solver_cli.tools import sheet as sheets
 
             if "records" not in found:
                 raise ConfigError(f"--sheet: {file} is no database: it has no pictures")
             pictures = list(contents.pictures(file, count))
-            write_png(sheet, drawn(pictures, min(10, len(pictures))))
+            sheets.write_png(sheet, sheets.sheet(pictures, min(10, len(pictures))))
         click.echo(json.dumps(contents.plain(found)) if as_json else "\n".join(contents.lines(file, found)))
