@@ -26,19 +26,23 @@ ORDER = "WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|G
 @click.option("--to", "targets", type=TEXT, metavar="OUT[,OUT...]",
               help="A place for each blob: FILE.npy, FILE.h5 (which may be one for all), or a new database.")  # fmt: skip
 @click.option("--batches", type=click.IntRange(1), metavar="N", help="Batches to take.  [default: once through the data]")
-@click.option("--backend", type=click.Choice(["lmdb", "leveldb"]), default="lmdb", show_default=True, help="The database.")
+@click.option("--backend", type=click.Choice(["lmdb", "leveldb"]), help="The database.  [default: lmdb]")
 @click.option("--gpu", type=click.IntRange(0), metavar="N", help="Run on this GPU.  [default: the CPU]")
-@options(RunOptions, "level", "stage", "dialect", "python_layers")
+@options(RunOptions, "level", "stage", "dialect", "python_layers", level="Level of the net's state.",
+         stage="Stages of the net's state.")  # fmt: skip
 def command(
     words: tuple[str, ...], net: str | None, weights: str | None, blobs: str | None, targets: str | None,
-    batches: int | None, backend: str, gpu: int | None, **chosen: Any,
+    batches: int | None, backend: str | None, gpu: int | None, **chosen: Any,
 ) -> None:  # fmt: skip
     """Write blobs of a trained net for each picture of its data, told by options or in the order of extract_features.
 
     A row of a blob becomes a row of an array (npy, HDF5), or a float Datum under a key of ten digits.
     """
+    told = any(value is not None for value in (net, weights, blobs, targets, batches, backend, gpu))
     if words:
-        weights, net, blobs, targets, batches, backend, gpu = _in_order(words, bool(weights or net or blobs or targets))
+        weights, net, blobs, targets, batches, backend, gpu = _in_order(words)
+        if told:
+            raise click.UsageError(f"expected {ORDER}, without options that say the same")
     if not (weights and net and blobs and targets):
         raise click.UsageError(f"give --net, --weights, --blob and --to, or, in this order, {ORDER}")
     run = RunOptions(**chosen)
@@ -52,19 +56,19 @@ def command(
             places *= len(names)
         counts = extract(
             nets.read(net, run.level, run.stages, run.dialect), weights, names, places, batches,
-            backend=backend, device=nets.device(gpu), python_layers=run.python_layers, watch=counted,
+            backend=backend or "lmdb", device=nets.device(gpu), python_layers=run.python_layers, watch=counted,
         )  # fmt: skip
         for name, place, count in zip(names, places, counts, strict=True):
             click.echo(f"wrote {place}: {count} rows of blob '{name}'")
 
 
-def _in_order(words: tuple[str, ...], named: bool) -> tuple[str, str, str, str, int, str, int | None]:
+def _in_order(words: tuple[str, ...]) -> tuple[str, str, str, str, int, str, int | None]:
     """Weights, net, blobs, places, batches, backend and GPU of extract_features' arguments."""
     count = int(words[4]) if len(words) > 4 and words[4].isdecimal() else 0
     backend = words[5] if len(words) > 5 else "lmdb"
     device = words[6:]
-    if named or count < 1 or backend not in ("lmdb", "leveldb") or len(device) > 2:
-        raise click.UsageError(f"expected {ORDER}" + ", without options for them" * named)
+    if count < 1 or backend not in ("lmdb", "leveldb") or len(device) > 2:
+        raise click.UsageError(f"expected {ORDER}")
     if device and (device[0] not in ("CPU", "GPU") or not all(number.isdecimal() for number in device[1:])):
         raise click.UsageError(f"'{' '.join(device)}': expected CPU, GPU or GPU and its number")
     gpu = int(device[1]) if len(device) > 1 else 0

@@ -52,7 +52,8 @@ def _order(text: str) -> tuple[int, ...]:
 @click.option("--channel-swap", type=Parsed(_order), metavar="2,1,0", help="Another order than blue, green, red.")
 @click.option("--gray/--no-gray", default=None, help="Read grey pictures.  [default: as the net's input has channels]")
 @click.option("--gpu", type=click.IntRange(0), metavar="N", help="Run on this GPU.  [default: the CPU]")
-@options(RunOptions, "level", "stage", "dialect", "python_layers")
+@options(RunOptions, "level", "stage", "dialect", "python_layers", level="Level of the net's state.",
+         stage="Stages of the net's state.")  # fmt: skip
 def command(
     net: str, pictures: tuple[str, ...], weights: str, labels: str | None, blob: str | None, top: int, threshold: float,
     as_json: bool, draw: str | None, mean: str | None, scale: float | None, resize: tuple[int, int] | None,
