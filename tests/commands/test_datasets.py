@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import tarfile
@@ -175,3 +176,11 @@ def test_without_a_clone_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert ended.code == 1 and "the folder 'configs/cifar10' does not exist" in ended.complaints[0]
     for words in (("mnist", "--from", "x"), ("unet", "--full"), ("cifar10", "--", "more")):
         assert call(tools, "data", *words).code == 2
+
+
+def test_every_config_says_how_its_data_are_made_and_how_it_is_trained() -> None:
+    configs = Path(__file__).parents[2] / "configs"
+    for folder in {path.parent for path in configs.glob("*/*solver*.prototxt")}:
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        assert f"solver-train configs/{folder.name}/" in text, folder.name
+        assert re.search(r"solver-tools (data|convert-imageset) |python configs/", text), folder.name
