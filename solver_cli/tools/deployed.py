@@ -28,7 +28,7 @@ class Deployed:
     """A net whose only input is the blob `input` of `shape` [1, channels, height, width].
 
     `transform` is what the data layer did to pictures, empty for a deploy net; `before` the size that they had until it cut
-    them, None where that is not known or each had its own.
+    them, None where that is not known; `own_sizes`: each had its own, and its middle was cut out.
     """
 
     spec: NetSpec
@@ -36,6 +36,7 @@ class Deployed:
     shape: Shape
     transform: TransformationParameter
     before: Size | None = None
+    own_sizes: bool = False
 
 
 def deployed(spec: NetSpec, gray: bool | None, size: Size | None) -> Deployed:
@@ -124,11 +125,15 @@ def _of_data(layer: LayerSpec, gray: bool | None, size: Size | None) -> Deployed
             raise layer.locate(error) from None
     if guessed and not (size and gray is not None):
         log.warning("predict", guessed)
-    if param.type == "ImageData" and param.image_data_param.new_height:
-        before = (param.image_data_param.new_height, param.image_data_param.new_width)
+    files = param.image_data_param
+    if files.new_height:
+        before = (files.new_height, files.new_width)
     if size:
         shape = (*shape[:2], *size)
-    return Deployed(NetSpec(NetParameter()), "", shape, transform if kind.transforms else TransformationParameter(), before)
+    if not kind.transforms:
+        transform = TransformationParameter()
+    own_sizes = param.HasField("image_data_param") and not files.new_height and transform.crop_size > 0
+    return Deployed(NetSpec(NetParameter()), "", shape, transform, before, own_sizes)
 
 
 def _recorded(param: LayerParameter) -> Size | None:

@@ -103,12 +103,13 @@ def preparation(net: Deployed, said: Said) -> Preparation:
     if fits and fits[0].resize_mode != ResizeParameter.WARP and not said.resize:
         mode = ResizeParameter.Resize_mode.Name(fits[0].resize_mode)
         raise ConfigError(f"resize_mode {mode} is not followed here: say --resize {crop[0]}x{crop[1]} to warp pictures")
-    before = None if fits else net.before
-    size = said.resize or before or crop
+    own = _own_mean(net)
+    averaged = (own.shape[1], own.shape[2]) if own.size > len(own) else None  # the size of the records, where they are gone
+    size = said.resize or (crop if fits else None if net.own_sizes else net.before or averaged or crop)
     swap = said.channel_swap
     if swap is not None and sorted(swap) != list(range(channels)):
         raise ConfigError(f"--channel-swap {','.join(map(str, swap))}: give each of the {channels} channels once")
-    mean = _said_mean(said.mean, channels) if said.mean else _own_mean(net)
+    mean = _said_mean(said.mean, channels) if said.mean else own
     if len(mean) not in (1, channels):
         raise ConfigError(f"the mean has {len(mean)} channels, pictures have {channels}")
     scale = said.scale if said.scale is not None else transform.scale

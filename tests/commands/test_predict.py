@@ -110,6 +110,32 @@ def test_pictures_of_another_size_are_resized_to_the_records() -> None:
     np.testing.assert_allclose(scores(large), scores(same), rtol=1e-5)
 
 
+@pytest.mark.parametrize("sizes", ["", "new_height: 30 new_width: 26"])
+def test_pictures_in_files_keep_their_size_or_get_the_lists(sizes: str) -> None:
+    """ImageData cuts out the middle of what it reads, resized or not."""
+    Path("list.txt").write_text("p00.png 0\np03.jpg 0\n")
+    transform = "transform_param { crop_size: 20 scale: 0.02 }"
+    files = f'image_data_param {{ source: "list.txt" root_folder: "{SOURCE}/images/" batch_size: 2 {sizes} }}'
+    data = f'layer {{ name: "data" type: "ImageData" top: "data" top: "label" {transform} {files} }}\n'
+    save(data + CLASSES + 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }')
+    assert call(tools, "features", "net.caffemodel", "net.prototxt", "fc", "fc.npy", "1").code == 0
+    wanted = np.exp(np.load("fc.npy"))
+    found = predict("--top", "99", f"{SOURCE}/images/p00.png", f"{SOURCE}/images/p03.jpg")
+    for each, row in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(scores(each), row / row.sum(), rtol=1e-4, atol=1e-6)
+
+
+def test_without_records_pictures_get_the_size_of_the_mean() -> None:
+    Path("list.txt").write_text("p00.png 0\n")
+    assert call(tools, "convert-imageset", f"{SOURCE}/images/", "list.txt", "db").code == 0
+    save(TRAINS % f'crop_size: 17 mean_file: "{SOURCE}/mean.binaryproto"')
+    cv2.imwrite("large.png", cv2.imread(f"{SOURCE}/images/p00.png").repeat(2, 0).repeat(2, 1))
+    (there,) = predict("--top", "99", "large.png")
+    Path("db").rename("gone")
+    (gone,) = predict("--top", "99", "large.png")
+    assert there == gone
+
+
 def made(picture: np.ndarray, wanted: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """The probabilities that the net gives for a picture [height, width, channels] that `wanted` prepares."""
     weight, bias = (torch.from_numpy(blob) for blob in caffemodel.read("net.caffemodel").layers[1].blobs)
