@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,9 @@ from solver_cli.errors import ConfigError, DataError
 from solver_cli.formats import blobproto
 from solver_cli.tools import cifar
 from solver_cli.tools.databases import opened, write_lmdb
-from solver_cli.tools.imageset import Watch
-from solver_cli.tools.mean import mean_of
+
+if TYPE_CHECKING:
+    from solver_cli.tools.imageset import Watch
 
 TRAIN = 8000  # of the 10,000 digits in the package
 
@@ -63,6 +64,8 @@ def cifar10(folder: str | Path, archive: str | None, watch: Watch) -> list[Path]
 
     From the archive of the binary version, else through torchvision. Raises ConfigError, DataError.
     """
+    from solver_cli.tools.mean import mean_of  # needs torch, which the digits do not
+
     target, written = there(folder), []
     for name, pictures, labels in cifar.archived(archive) if archive else cifar.fetched(target):
         written.append(target / f"cifar10_{name}_lmdb")

@@ -8,13 +8,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import lmdb
 
 from solver_cli.caffe_pb2 import DataParameter
-from solver_cli.data.database import Database, open_database
 from solver_cli.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from solver_cli.data.database import Database
 
 LMDB, LEVELDB = "lmdb", "leveldb"
 TOGETHER = 1000  # records of a transaction
@@ -129,5 +131,7 @@ class LevelDbWriter:
 
 def opened(path: str, backend: str = "") -> Database:
     """The database in the folder `path`, of the kind that its files tell unless `backend` does. Raises Error."""
+    from solver_cli.data.database import open_database  # needs torch, which writing does not
+
     kind = backend or (LEVELDB if (Path(path) / "CURRENT").is_file() else LMDB)
     return open_database(DataParameter.LMDB if kind == LMDB else DataParameter.LEVELDB, path)
