@@ -15,7 +15,7 @@ from solver_cli.registry import layer_types
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
-WINGS = ["commands", "pycaffe", "solver", "snapshots", "passes", "updates", "parallel", "net", "layers", "data"]
+WINGS = ["commands", "tools", "pycaffe", "solver", "pictures", "snapshots", "passes", "updates", "parallel", "net", "layers", "data"]
 WINGS += ["formats", "text"]
 GROUND = ["fillers", "registry", "errors", "log", "files"]  # modules of the package itself, in the same order
 LEVEL = {name: level for level, name in enumerate([*WINGS, *GROUND, *GENERATED])}

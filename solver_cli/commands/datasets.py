@@ -1,20 +1,25 @@
-"""Data sets to begin with: MNIST as two LMDBs."""
+"""Data sets to begin with: MNIST, its pairs and CIFAR-10 as LMDBs, and what the configs' own scripts draw."""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lmdb
 import numpy as np
 from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.errors import ConfigError, DataError
+from solver_cli.formats import blobproto
+from solver_cli.tools import cifar
+from solver_cli.tools.databases import opened, write_lmdb
+
+if TYPE_CHECKING:
+    from solver_cli.tools.imageset import Watch
 
 TRAIN = 8000  # of the 10,000 digits in the package
 
@@ -25,13 +30,64 @@ def mnist(folder: str | Path, full: bool = False) -> list[Path]:
     Either the 10,000 digits of this package (8,000 to train on, 2,000 to test), or, if `full`, all 60,000 and 10,000,
     which torchvision fetches. Raw Datums 1 x 28 x 28, keys %08d. Raises ConfigError, DataError.
     """
-    target, written = Path(folder), []
-    if not target.exists():
-        raise ConfigError(f"the folder '{target}' does not exist: run this where the configs are, or name one with --to")
+    target, written = there(folder), []
     for name, images, labels in fetch(target) if full else packaged():
         written.append(target / f"mnist_{name}_lmdb")
         write_lmdb(written[-1], digits(images, labels))
     return written
+
+
+def there(folder: str | Path) -> Path:
+    """The folder, which must exist. Raises ConfigError."""
+    target = Path(folder)
+    if not target.exists():
+        raise ConfigError(f"the folder '{target}' does not exist: run this where the configs are, or name one with --to")
+    return target
+
+
+def siamese(folder: str | Path, full: bool = False) -> list[Path]:
+    """Write `mnist_siamese_train_lmdb` and `mnist_siamese_test_lmdb` into `folder`, of the digits that `mnist` takes.
+
+    As many pairs as digits, drawn at random, always the same: Datums 2 x 28 x 28 with the label 1 for equal digits, else 0.
+    Raises ConfigError, DataError.
+    """
+    target, written = there(folder), []
+    for seed, (name, images, labels) in enumerate(fetch(target) if full else packaged()):
+        pairs = np.random.default_rng(seed).integers(len(images), size=(len(images), 2))
+        written.append(target / f"mnist_siamese_{name}_lmdb")
+        write_lmdb(written[-1], digits(images[pairs], labels[pairs[:, 0]] == labels[pairs[:, 1]]))
+    return written
+
+
+def cifar10(folder: str | Path, archive: str | None, watch: Watch) -> list[Path]:
+    """Write `cifar10_train_lmdb`, `cifar10_test_lmdb` and `mean.binaryproto` into `folder`, as Caffe's create_cifar10.sh.
+
+    From the archive of the binary version, else through torchvision. Raises ConfigError, DataError.
+    """
+    from solver_cli.tools.mean import mean_of  # needs torch, which the digits do not
+
+    target, written = there(folder), []
+    for name, pictures, labels in cifar.archived(archive) if archive else cifar.fetched(target):
+        written.append(target / f"cifar10_{name}_lmdb")
+        write_lmdb(written[-1], cifar.records(pictures, labels))
+    mean = mean_of(opened(str(written[0])), str(written[0]), watch)
+    written.append(target / "mean.binaryproto")
+    blobproto.write_mean(written[-1], mean)
+    return written
+
+
+def scripted(name: str, folder: str | Path, arguments: Sequence[str]) -> int:
+    """Run the script make_*.py that stands in `folder`, or in configs/`name`, with these arguments; its exit code.
+
+    Raises ConfigError where there is none: an installed package has no configs.
+    """
+    for place in (Path(folder), Path("configs") / name):
+        if scripts := sorted(place.glob("make_*.py")):
+            return subprocess.run([sys.executable, scripts[0], "--to", folder, *arguments], check=False).returncode
+    raise ConfigError(
+        f"configs/{name}/make_*.py is not here: it comes with a clone of solver-train, in which this is to be run; or name "
+        "the folder that has it with --to"
+    )
 
 
 def packaged() -> Iterator[tuple[str, NDArray[np.uint8], NDArray[Any]]]:
@@ -60,33 +116,9 @@ def fetch(target: Path) -> Iterator[tuple[str, NDArray[np.uint8], NDArray[Any]]]
 
 
 def digits(images: NDArray[np.uint8], labels: NDArray[Any]) -> Iterator[tuple[bytes, bytes]]:
-    """Key and Datum of each grey picture."""
-    height, width = images.shape[1:]
+    """Key and Datum of each grey picture, or of several as channels of one."""
+    height, width = images.shape[-2:]
+    channels = images[0].size // (height * width)
     for number, (image, label) in enumerate(zip(images, labels, strict=True)):
-        datum = Datum(channels=1, height=height, width=width, data=image.tobytes(), label=int(label))
+        datum = Datum(channels=channels, height=height, width=width, data=image.tobytes(), label=int(label))
         yield b"%08d" % number, datum.SerializeToString()
-
-
-def write_lmdb(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
-    """Write an LMDB of (key, value) pairs to `path`: beside it at first, then in its place. Raises DataError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as folder:
-            fresh = Path(folder) / "new"
-            fill(fresh, records)
-            if path.exists():
-                path.rename(Path(folder) / "old")
-            fresh.rename(path)
-    except (OSError, lmdb.Error) as error:
-        raise DataError(f"{path}: cannot be written: {error}") from None
-
-
-def fill(path: Path, records: Iterable[tuple[bytes, bytes]]) -> None:
-    """A new LMDB without a lock file; its map may fill the disk, the file is as large as its records."""
-    path.mkdir()
-    room = min(max(shutil.disk_usage(path).free, 1 << 20), 1 << 40)
-    with lmdb.open(str(path), map_size=room, lock=False, readahead=False) as environment:
-        with environment.begin(write=True) as transaction:
-            for key, value in records:
-                transaction.put(key, value)
-        environment.sync(True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from solver_cli import files
 from solver_cli.caffe_pb2 import BlobProto
 from solver_cli.errors import DataError
+from solver_cli.formats.atomic import atomic_write
 from solver_cli.formats.wire import MAX_AXES
 from solver_cli.text.remedies import how_made
 
@@ -37,3 +38,11 @@ def read(path: str | Path) -> NDArray[np.float32]:
         axes = " x ".join(map(str, shape)) or "(none)"
         raise DataError(f"{path}: a blob of shape {axes} cannot hold the {data.size} values found in the file")
     return data.reshape(shape)
+
+
+def write_mean(path: str | Path, mean: NDArray[np.float32]) -> None:
+    """Write a mean picture [channels, height, width] under the old fields, as Caffe does. Raises SnapshotError."""
+    channels, height, width = mean.shape
+    blob = BlobProto(num=1, channels=channels, height=height, width=width, data=mean.ravel())
+    with atomic_write(path) as out:
+        out.write(blob.SerializeToString())

@@ -15,6 +15,7 @@ from solver_cli.formats.atomic import reason
 from solver_cli.formats.wire import LENGTH, VARINT, Buffer, Malformed, Truncated, fields
 
 WEIGHTS, STATE, HDF5 = "weights (a .caffemodel)", "a solver state (a .solverstate)", "an HDF5 file"
+MEAN, LMDB = "a blob or a mean (a .binaryproto)", "an LMDB database"
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MAGIC = {
@@ -71,7 +72,7 @@ def kind(buffer: Buffer) -> str:
         if head.startswith(magic):
             return what
     if head[16:20] in (b"\xde\xc0\xef\xbe", b"\xbe\xef\xc0\xde"):
-        return "an LMDB database"
+        return LMDB
     return _text(head) or _message(buffer)
 
 
@@ -115,9 +116,9 @@ def _message(buffer: Buffer) -> str:
     except Malformed:
         pass
     if (1, VARINT) in seen:
-        return "a blob or a mean (a .binaryproto)" if (2, VARINT) in seen else STATE
+        return MEAN if (2, VARINT) in seen else STATE
     if {(5, LENGTH), (7, LENGTH)} & seen and (100, LENGTH) not in seen:
-        return "a blob or a mean (a .binaryproto)"
+        return MEAN
     if {(1, LENGTH), (2, LENGTH), (100, LENGTH)} & seen:
         return WEIGHTS
     return "bytes of an unknown kind"

@@ -7,9 +7,10 @@ from pathlib import Path
 HERE = Path("configs/mnist")  # where `solver-tools data mnist` writes unless told
 MAKERS = {  # the beginning of a name: what makes the data
     "cells_": "python configs/unet/make_cells.py",
-    "cifar10_": "examples/cifar10/create_cifar10.sh of Caffe",
-    "ilsvrc12_": "examples/imagenet/create_imagenet.sh of Caffe",
-    "imagenet_mean.": "data/ilsvrc12/get_ilsvrc_aux.sh of Caffe",
+    "cifar10_": "solver-tools data cifar10",
+    "mnist_siamese_": "solver-tools data siamese",
+    "ilsvrc12_": "solver-tools convert-imageset (see configs/caffenet/README.md)",
+    "imagenet_mean.": "solver-tools compute-mean",
 }
 
 

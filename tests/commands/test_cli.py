@@ -45,12 +45,29 @@ def test_options_of_train_are_frozen() -> None:
 def test_options_of_the_tools_are_frozen() -> None:
     assert options(tools) == {"--version"}
     assert {name: options(command) for name, command in TOOLS.items()} == {
-        "data": {"NAME", "--to", "--full"},
+        "compute-mean": {"DB", "[OUT.binaryproto]", "--backend"},
+        "convert-imageset": {
+            "ROOTFOLDER [LISTFILE] DB_NAME", "--gray", "--shuffle", "--backend", "--resize-width", "--resize_width",
+            "--resize-height", "--resize_height", "--check-size", "--check_size", "--encoded", "--encode-type",
+            "--encode_type", "--val", "--seed", "--workers",
+        },
+        "data": {"NAME", "[-- ARGS]", "--to", "--full", "--from"},
+        "features": {
+            "[WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|GPU [DEVICE]]]", "--net", "--weights",
+            "--blob", "--to", "--batches", "--backend", "--gpu", "--no-python-layers",
+            "--level", "--stage", "--dialect",
+        },
+        "inspect": {"FILE", "--json", "--sheet", "--count"},
         "layers": {"[TYPE]", "--markdown"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
+        "predict": {
+            "NET", "PICTURE...", "--weights", "--labels", "--blob", "--top", "--threshold", "--json", "--draw", "--mean",
+            "--scale", "--resize", "--crop", "--channel-swap", "--gray", "--gpu", "--no-python-layers",
+            "--level", "--stage", "--dialect",
+        },
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
-    }
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("command", ["solver-train", "solver-tools"])

@@ -152,5 +152,6 @@ def test_how_missing_data_are_made() -> None:
     assert how_made("configs/mnist/mnist_train_lmdb") == ": solver-tools data mnist makes it"
     assert how_made("examples/mnist/mnist_test_lmdb") == ": solver-tools data mnist --to examples/mnist makes it"
     assert how_made("configs/unet/cells_train.txt") == ": python configs/unet/make_cells.py makes it"
-    assert how_made("configs/cifar10/cifar10_train_lmdb") == ": examples/cifar10/create_cifar10.sh of Caffe makes it"
+    assert how_made("configs/cifar10/cifar10_train_lmdb") == ": solver-tools data cifar10 makes it"
+    assert how_made("configs/siamese/mnist_siamese_test_lmdb") == ": solver-tools data siamese makes it"
     assert how_made("my/own_lmdb") == ""

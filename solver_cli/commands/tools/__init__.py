@@ -14,16 +14,17 @@ class Tools(click.Group):
     """The commands of this folder; a file is imported when its command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(module.name for module in iter_modules(__path__))
+        return sorted(module.name.replace("_", "-") for module in iter_modules(__path__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in self.list_commands(ctx):
+        name = cmd_name.replace("_", "-")  # Caffe's tools have underscores
+        if name not in self.list_commands(ctx):
             return None
-        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        command: click.Command = import_module(f"{__name__}.{name.replace('-', '_')}").command
         return command
 
 
 @click.group(cls=Tools, context_settings=HELP)
 @click.version_option(package_name="solver-train")
 def tools() -> None:
-    """Tools around Caffe's files: data sets, layer types, old formats."""
+    """Tools around Caffe's files: pictures, databases, weights, predictions."""
