@@ -47,6 +47,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert {name: options(command) for name, command in TOOLS.items()} == {
         "data": {"NAME", "--to", "--full"},
         "layers": {"[TYPE]", "--markdown"},
+        "log": {"LOG...", "--to", "--table", "--all", "--json"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
