@@ -49,6 +49,7 @@ def test_options_of_the_tools_are_frozen() -> None:
         "layers": {"[TYPE]", "--markdown"},
         "log": {"LOG...", "--to", "--table", "--all", "--json"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
+        "plot": {"LOG...", "--to", "--x", "--y", "--smooth", "--batch", "--epoch"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }
