@@ -46,6 +46,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert options(tools) == {"--version"}
     assert {name: options(command) for name, command in TOOLS.items()} == {
         "data": {"NAME", "--to", "--full"},
+        "draw": {"NET", "--to", "--phase", "--rankdir", "--fold", "--no-python-layers"},
         "layers": {"[TYPE]", "--markdown"},
         "log": {"LOG...", "--to", "--table", "--all", "--json"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
