@@ -29,6 +29,7 @@ from solver_cli.solver.building import Device, build_nets, check_all, default_de
 from solver_cli.solver.loglines import LogLines
 from solver_cli.solver.losses import Losses
 from solver_cli.solver.options import Options
+from solver_cli.solver.recorders import recorders
 from solver_cli.solver.saving import Saving
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.signals import Action
@@ -96,7 +97,7 @@ class Solver:
         self.parts = Parts(schedule=self.schedule, fit=self.fit, precision=self.precision, train=Carried(self.net))
         self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise, "pending": self.losses}
         lines = LogLines(self.schedule, self.net, self.test_nets, self.noise, self.precision, self.snapshots.names)
-        self.watchers = Watchers([lines])
+        self.watchers = Watchers([lines, *recorders(options, lines)])
         if options.keep_best:
             self.parts["best"] = best = Best(options.keep_best, self.test_nets, lambda: self.saving.save_best())
             self.watchers.append(best)
@@ -244,5 +245,6 @@ class Solver:
     def close(self) -> None:
         """Finish writing, and give back the files and threads of the data layers."""
         self.snapshots.writer.wait()
+        self.watchers.tell(Watcher.closed)
         for net in (self.net, *self.test_nets):
             net.close()
