@@ -29,7 +29,7 @@ def picture(source: str, kind: str) -> bytes:
     except OSError:
         raise ConfigError(
             f"drawing as {kind} needs Graphviz's program dot on the PATH (apt install graphviz, brew install graphviz); "
-            "--to FILE.dot does without"
+            "--to FILE.svg does without"
         ) from None
     if done.returncode:
         raise ConfigError(f"Graphviz's dot failed: {done.stderr.decode(errors='replace').strip()}")
@@ -59,10 +59,14 @@ def _lines(name: str, boxes: Sequence[Box], rankdir: str) -> Iterator[str]:
     yield "}"
 
 
+def words_of(box: Box) -> list[str]:
+    """The lines in a box: its name, without what stands on its frame, and what it does."""
+    return [box.name.removeprefix(f"{prefix(box.name)}/") if box.group else box.name, *box.lines]
+
+
 def _node(number: int, box: Box) -> str:
-    name = box.name.removeprefix(f"{prefix(box.name)}/") if box.group else box.name
     style = ', style="rounded,filled,dashed"' if box.phases else ""
-    label = _quoted("\n".join([name, *box.lines]))
+    label = _quoted("\n".join(words_of(box)))
     return f'    n{number} [label={label}, fillcolor="{COLOURS.get(box.family, OTHER)}"{style}]'
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from solver_cli.errors import ConfigError, Where
 from solver_cli.formats.atomic import atomic_write
-from solver_cli.pictures import dot, folding
+from solver_cli.pictures import dot, folding, layered
 from solver_cli.pictures.boxes import boxes
 from solver_cli.text.netspec import read_net
 from solver_cli.text.user_code import look_in
@@ -30,7 +31,10 @@ def draw(
     found = boxes(spec, phase, python_layers)
     if fold or (fold is None and len(found) >= folding.BIG):
         found = folding.framed(folding.folded(folding.without_long_arrows(found)))
-    text = dot.text(spec.param.name, found, rankdir)
-    data = text.encode() if kind == "dot" else dot.picture(text, kind)
+    if kind == "svg" and not shutil.which("dot"):
+        data = layered.svg(found, rankdir).encode()
+    else:
+        text = dot.text(spec.param.name, found, rankdir)
+        data = text.encode() if kind == "dot" else dot.picture(text, kind)
     with atomic_write(target) as file:
         file.write(data)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import xml.etree.ElementTree as ET
+from itertools import combinations
 from pathlib import Path
 
 import cv2
@@ -12,6 +14,7 @@ from running import NET, call, changed
 
 from solver_cli.commands.tools import tools
 
+SVG = "{http://www.w3.org/2000/svg}"
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
@@ -103,6 +106,25 @@ def test_pictures_by_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     assert cv2.imread("x.png").mean() > 200
     assert Path("x.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "LR", "BT", "RL"])
+def test_an_svg_without_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rankdir: str) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config, path = CONFIGS / "googlenet/train_val.prototxt", tmp_path / "x.svg"
+    assert call(tools, "draw", str(config), "--phase", "TRAIN", "--to", str(path), "--rankdir", rankdir).code == 0
+    tree = ET.parse(path)
+    texts = [text.text for text in tree.iter(f"{SVG}text")]
+    assert {"inception_4b", "5x5_reduce", "Concat", "192×28×28", "reads label"} <= set(texts)
+    boxes = []
+    for rect in tree.iter(f"{SVG}rect"):
+        if rect.get("rx") == "7":
+            x, y, width, height = (float(rect.attrib[name]) for name in ("x", "y", "width", "height"))
+            assert x >= 0 and y >= 0 and x + width <= float(tree.getroot().attrib["width"])
+            boxes.append((x, y, x + width, y + height))
+    assert len(boxes) == 95
+    overlaps = [(a, b) for a, b in combinations(boxes, 2) if a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]]
+    assert not overlaps
 
 
 def test_names_that_graphviz_would_take_for_something_else(tmp_path: Path) -> None:
