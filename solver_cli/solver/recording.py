@@ -56,7 +56,8 @@ class Recorder(Watcher):
         """Write down a row of test net `net`, or of TRAIN."""
 
     def begun(self, iteration: int) -> None:
-        if self._start is None:  # a program may go on step by step
+        if self._start is None or iteration < self._lap[0]:  # a program may go on step by step, or go back
+            self._rows.clear()
             self.begin(iteration)
             self._start = time.perf_counter() - self.seconds
         self._lap = iteration, self._now()

@@ -1,4 +1,4 @@
-"""The picture of `--plot`: a process of its own draws it anew after tests, when nobody else wants the processor."""
+"""The picture of `--plot`: a process of its own draws it again and again, when nobody else wants the processor."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+import solver_cli
 from solver_cli.errors import DataError, Where
 from solver_cli.pictures import plot
 from solver_cli.pictures.rows import Row
-from solver_cli.solver.recording import TRAIN, Recorder, Watched, check_writable
+from solver_cli.solver.recording import Recorder, Watched, check_writable
 
 PATIENCE = 30.0  # seconds for the last picture
+ROOT = str(Path(solver_cli.__file__).parents[1])
+# the working folder is not where modules come from: it may hold anything
+PROGRAM = f"import sys; sys.path = [*filter(None, sys.path), {ROOT!r}]; from solver_cli.pictures import redraw; redraw.run()"
 
 
 class Picture(Recorder):
@@ -30,7 +34,8 @@ class Picture(Recorder):
         self.process: subprocess.Popen[bytes] | None = None
 
     def begin(self, iteration: int) -> None:
-        command = [sys.executable, "-m", "solver_cli.pictures.redraw", self.path, self.run.train.name or "run"]
+        self._end()  # of a run that has gone back
+        command = [sys.executable, "-c", PROGRAM, self.path, self.run.train.name or "run"]
         pipe, nothing = subprocess.PIPE, subprocess.DEVNULL
         # a session of its own: Ctrl-C is for the run, whose last picture comes after it
         self.process = subprocess.Popen(command, stdin=pipe, stdout=nothing, stderr=pipe, start_new_session=True)
@@ -43,8 +48,7 @@ class Picture(Recorder):
         assert self.process and self.process.stdin
         try:
             self.process.stdin.write(json.dumps([net, asdict(row)]).encode() + b"\n")
-            if net != TRAIN:
-                self.process.stdin.flush()
+            self.process.stdin.flush()
         except OSError:
             self._end()
             raise

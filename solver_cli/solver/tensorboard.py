@@ -99,8 +99,10 @@ class TensorBoard(Recorder):
                     yield self.summary.Summary.Value(tag=f"{kind}/{learned.node.name}/{learned.index}", histo=found)
 
     def _histogram(self, blob: Tensor) -> Any:
-        """The histogram's message, of finite values; None where there are others."""
+        """The histogram's message, of finite values; None where there are others, or none."""
         values = blob.float().flatten()
+        if not values.numel():
+            return None
         low, high, total, squares = torch.stack([values.min(), values.max(), values.sum(), values.dot(values)]).tolist()
         if not isfinite(squares):
             return None

@@ -6,6 +6,7 @@ import csv
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,32 @@ def test_a_picture_of_the_whole_run() -> None:
     trained("--plot", "run.png", "--csv", "run", "--snapshot", "snap_iter_20.solverstate")
     picture = cv2.imread("run.png")
     assert picture.shape[1] == 960 and picture.mean() > 200
+
+
+def test_a_picture_while_the_run_goes_on(folder: Path) -> None:
+    """Also without any test net; modules in the working folder are not the drawing's."""
+    (folder / "json.py").write_text("raise SystemExit(3)")
+    write(folder, solver=changed(SOLVER, ("max_iter: 2", "max_iter: 2 display: 1")))
+    solver = Solver("solver.prototxt", device="cpu", plot="run.svg")
+    solver.step(2)
+    for _ in range(600):
+        if Path("run.svg").exists():
+            break
+        time.sleep(0.1)
+    assert "small, train" in Path("run.svg").read_text()
+    solver.close()
+    (folder / "json.py").unlink()
+
+
+def test_a_program_that_goes_back() -> None:
+    solver = Solver("solver.prototxt", device="cpu", csv="run", tensorboard="tb")
+    solver.step(35)
+    solver.restore("snap_iter_20.solverstate")
+    solver.step(15)
+    solver.close()
+    assert [row["NumIters"] for row in table("run.train")] == ["0", "10", "20", "30"]
+    assert [row["NumIters"] for row in table("run.test")] == ["0", "20"]
+    assert [event.step for event in events().Scalars("train/loss")] == [0, 10, 20, 30]
 
 
 def test_a_picture_of_another_kind() -> None:
