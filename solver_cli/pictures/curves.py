@@ -42,8 +42,9 @@ class Panel:
     @property
     def logarithmic(self) -> bool:
         """Whether the values differ so much that only their logarithms can be seen."""
-        values = [y for curve in self.curves for _, y in curve.points if math.isfinite(y)]
-        return bool(values) and 0 < min(values) * STEEP < max(values)
+        values = sorted(y for curve in self.curves for _, y in curve.points if math.isfinite(y))
+        few = 0 if self.title == RATE else len(values) // 20  # low values, such as that of the first test, do not count
+        return bool(values) and values[0] > 0 and values[few] * STEEP < values[-1]
 
 
 def panels(
@@ -85,7 +86,7 @@ def smooth(points: Points, width: int | None = None) -> Points:
     half = (len(points) // 25 if width is None and len(points) >= MANY else width or 1) // 2
     found: Points = []
     for i, (x, _) in enumerate(points if half else ()):
-        reach = min(half, i, len(points) - 1 - i)  # as far to both sides, or the ends would bend
+        reach = min(half, i)  # as far to both sides, or the steep beginning would bend
         near = [y for _, y in points[i - reach : i + reach + 1] if math.isfinite(y)]
         found.append((x, sum(near) / len(near) if near else math.nan))
     return found

@@ -107,6 +107,14 @@ def test_a_long_curve_is_smoothed_and_the_raw_one_is_kept(tmp_path: Path) -> Non
     assert not curves.panels(runlog.read([log]), only=["loss"], width=1)[0].curves[0].means
 
 
+def test_logarithms_where_most_values_differ_much(tmp_path: Path) -> None:
+    steep = [10 * 0.7**i for i in range(40)]
+    untrained = [1e-5, *([0.5] * 39)]  # as accuracies begin
+    for losses, logarithmic in ((steep, True), (untrained, False), ([0.0, *steep], False), ([1, 2, 3], False)):
+        (loss,) = curves.panels(runlog.read([log_of(tmp_path, "one.log", losses)]), only=["loss"])
+        assert loss.logarithmic == logarithmic
+
+
 def test_in_the_terminal(tmp_path: Path) -> None:
     log = log_of(tmp_path, "one.log", [4, 3, 2, 1])
     one = call(tools, "plot", log, "--y", "loss").stdout
