@@ -12,21 +12,32 @@ from solver_cli.pictures.boxes import Box
 BIG = 40  # boxes from which on a net is folded unless told
 LONGEST = 64  # boxes of a block
 SAVED = 3  # boxes that folding a block must save
+MUCH = 0.6  # of the boxes that folding by names leaves: folding anywhere is better if it leaves fewer
 FRAMED = 3  # boxes that make a frame
 
 
 def folded(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes without the repetitions of blocks that follow each other; the frame of what is left says how often."""
+    """The boxes without the repetitions of blocks that follow each other; the frame of what is left says how often.
+
+    Blocks begin where names say that one begins, unless much more can be folded otherwise.
+    """
+    by_name, anywhere = _folded(boxes, by_name=True), _folded(boxes, by_name=False)
+    return anywhere if len(anywhere) < MUCH * len(by_name) else by_name
+
+
+def _folded(boxes: Sequence[Box], by_name: bool) -> list[Box]:
     instead = list(range(len(boxes)))  # the box that stands for each
     frames: dict[int, str] = {}
     at = 0
     while at < len(boxes):
-        size, times = _repetition(boxes, at)
+        inside = by_name and at > 0 and prefix(boxes[at].name) == prefix(boxes[at - 1].name)
+        size, times = (1, 1) if inside else _repetition(boxes, at)
         for copy in range(size * times):
             instead[at + copy] = at + copy % size
         if times > 1:
-            last = boxes[at + size * (times - 1)]
-            words = f"{prefix(boxes[at].name)} ... {prefix(last.name)}: {times} ×"
+            names = boxes[at].name, boxes[at + size * (times - 1)].name
+            first, last = names if prefix(names[0]) == prefix(names[1]) else map(prefix, names)
+            words = f"{first} ... {last}: {times} ×"
             frames |= {at + i: words for i in range(size)}
         at += size * times
     kept = sorted(set(instead))
@@ -69,8 +80,6 @@ def prefix(name: str) -> str:
 def _repetition(boxes: Sequence[Box], at: int) -> tuple[int, int]:
     """(boxes, times) of the block at `at` whose repetitions save most; (1, 1) if none saves enough."""
     best = (1, 1)
-    if at and prefix(boxes[at].name) == prefix(boxes[at - 1].name):
-        return best  # in the middle of what the names call a block
     for size in range(1, min(LONGEST, (len(boxes) - at) // 2) + 1):
         times = 1
         while _same(boxes, at, at + times * size, size):

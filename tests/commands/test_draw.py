@@ -75,6 +75,20 @@ def test_repeated_blocks_of_resnet_are_drawn_once(tmp_path: Path) -> None:
     assert "res4c_branch2a" in whole and "subgraph" not in plain
 
 
+def test_blocks_whose_names_do_not_tell_where_they_begin(tmp_path: Path) -> None:
+    settings = "inner_product_param {{ num_output: {3} }}"
+    layer = 'layer {{ name: "conv4_{0}_{1}" type: "InnerProduct" bottom: "{2}" top: "{0}{1}" ' + settings + " }}\n"
+    net = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 1 dim: 8 } } }\n'
+    bottom = "x"
+    for block in range(1, 21):
+        for part, outputs in (("reduce", 4), ("wide", 6), ("increase", 8)):
+            net += layer.format(block, part, bottom, outputs)
+            bottom = f"{block}{part}"
+    boxes, _, text = drawn(tmp_path, net, "--phase", "TEST")
+    assert list(boxes) == ["in", "conv4_1_reduce", "conv4_1_wide", "conv4_1_increase"]
+    assert "conv4_1_reduce ... conv4_20_reduce: 20 ×" in text
+
+
 def test_inception_modules_have_frames(tmp_path: Path) -> None:
     _, _, text = drawn(tmp_path, CONFIGS / "googlenet/train_val.prototxt", "--phase", "TEST", "--rankdir", "LR")
     frames = re.findall(r'graph \[label="(inception_.*?)"', text)
