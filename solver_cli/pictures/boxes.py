@@ -139,7 +139,8 @@ def _settings(message: Message) -> Iterator[str]:
         values: list[Any] = [value] if isinstance(value, (str, int, float, bytes)) else list(value)
         if settled.enum_type is not None:
             values = [settled.enum_type.values_by_number[each].name for each in values]
-        shown = "x".join(f"{each:g}" if isinstance(each, float) else str(each) for each in values)
+        words = (f"{each:g}" if isinstance(each, float) else str(each) for each in values)
+        shown = "x".join(word.lower() if word in ("True", "False") else word for word in words)
         yield f"{SHORT.get(settled.name, settled.name)} {shown if len(shown) < WIDTH else '...'}"
 
 

@@ -42,7 +42,7 @@ class TensorBoard(Recorder):
         path = Path(folder) / f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.file = path.open("xb")
+            self.file = path.open("xb", buffering=0)  # what a full disk refuses is not tried again at the end
         except (OSError, ValueError) as error:
             raise ConfigError(f"--tensorboard: cannot be written: {reason(error)}", Where(folder)) from None
         self.records = RecordWriter(self.file)
@@ -54,7 +54,6 @@ class TensorBoard(Recorder):
         started = self.event.SessionLog(status=self.event.SessionLog.START)
         self._write(step=iteration, session_log=started)  # what earlier files say of it and of later ones is forgotten
         self._write(graph_def=self._graph(self.run.train).SerializeToString())
-        self.file.flush()
 
     def displayed(self, shown: Displayed) -> None:
         super().displayed(shown)
@@ -77,11 +76,10 @@ class TensorBoard(Recorder):
         scalar = self.summary.Summary.Value
         values = [scalar(tag=f"{name_of(net)}/{name}", simple_value=value) for name, value in cells.items()]
         self._write(step=row.iteration, summary=self.summary.Summary(value=values))
-        self.file.flush()
 
     def closed(self) -> None:
         super().closed()
-        self.file.close()  # whose last bytes a full disk may refuse
+        self.file.close()
 
     def _write(self, **fields: Any) -> None:
         self.records.write(self.event.Event(wall_time=time.time(), **fields).SerializeToString())

@@ -261,6 +261,7 @@ def test_a_full_disk_ends_the_watching_and_not_the_run(options: tuple[str, str],
     warnings = [line for line in ended.stderr.splitlines() if line.startswith("W")]
     assert len(warnings) == 1 and f"{who} has ended, training goes on" in warnings[0]
     assert "Optimization Done." in ended.stderr
+    assert "Traceback" not in ended.stderr and "ignored" not in ended.stderr
 
 
 def test_a_library_user_gets_one_line(folder: Path) -> None:
