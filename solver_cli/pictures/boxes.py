@@ -15,7 +15,7 @@ from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.data.absent import AbsentData
 from solver_cli.errors import Error
 from solver_cli.net.net import Net
-from solver_cli.registry import Shape, find
+from solver_cli.registry import LayerType, Shape, find, layer_types
 from solver_cli.text.netspec import LayerSpec, NetSpec, filter_layers, state
 
 PHASES = ("TRAIN", "TEST")
@@ -122,8 +122,15 @@ def _connected(layers: Sequence[tuple[LayerParameter, frozenset[str]]], shapes: 
     return found
 
 
+def _kind(param: LayerParameter) -> LayerType | None:
+    """The layer's type, of a dialect whose settings it has: they hardly differ in what is drawn."""
+    dialects = [kind for name, kind in layer_types().items() if name.partition("/")[0] == param.type]
+    fitting = max(dialects, key=lambda kind: bool(kind.param and param.HasField(kind.param)), default=None)
+    return find(param.type) or fitting
+
+
 def _box(param: LayerParameter, phases: frozenset[str]) -> Box:
-    kind = find(param.type)
+    kind = _kind(param)
     package, _, name = (kind.build.__module__ if kind else "").rpartition(".")
     family = "loss" if kind and kind.loss else "data" if package.endswith((".data", ".net")) else name
     message: Message | None = getattr(param, kind.param) if kind and kind.param else None
@@ -145,7 +152,7 @@ def _settings(message: Message) -> Iterator[str]:
 
 
 def _no_gradient(param: LayerParameter) -> tuple[int, ...]:
-    kind = find(param.type)
+    kind = _kind(param)
     return kind.no_gradient if kind else ()
 
 

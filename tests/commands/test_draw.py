@@ -141,6 +141,13 @@ def test_an_svg_without_graphviz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert not overlaps
 
 
+def test_a_word_of_several_forks_has_its_settings(tmp_path: Path) -> None:
+    norm = 'layer { name: "n" type: "Normalize" bottom: "conv" top: "n" norm_param { across_spatial: false } }'
+    boxes, _, text = drawn(tmp_path, NET + norm)
+    assert boxes["n"] == ["Normalize", "across_spatial false"]
+    assert re.search(r'label="n\\nNormalize.*fillcolor="#F6F1B5"', text)
+
+
 def test_names_that_graphviz_would_take_for_something_else(tmp_path: Path) -> None:
     _, _, text = drawn(tmp_path, changed(NET, ('name: "conv"', r'name: "a\"b\\n{|}"')))
     assert r'label="a\"b\\n{|}\nConvolution' in text
