@@ -80,11 +80,15 @@ class NoiseScale:
 
     # -- what it comes to -------------------------------------------------------------------------------------------
 
-    def log(self) -> None:
-        """Log the noise scale beside the effective batch, once there is something to say."""
+    def known(self) -> bool:
+        """Whether enough iterations have been measured to say something."""
         self._settle()
         weight, squares = self._averages[0], self._averages[4]
-        if weight * weight < FEWEST * squares or not weight:
+        return bool(weight) and weight * weight >= FEWEST * squares
+
+    def log(self) -> None:
+        """Log the noise scale beside the effective batch, once there is something to say."""
+        if not self.known():
             return
         scale = self.scale()
         found = "too noisy to tell" if math.isnan(scale) else f"about {log.number(float(f'{scale:.2g}'))}"

@@ -109,6 +109,9 @@ class Options:
     )
     keep: int | None = option(None, "Keep the last N snapshots only.", KEPT, metavar="N", parse=whole(1))
     keep_best: str = option("", "Keep a snapshot of the best value of this test output.", KEPT, metavar="OUTPUT")
+    csv: str = option("", "Write displays and tests into FILE.train, FILE.test, as Caffe's parse_log.", KEPT, metavar="FILE")
+    plot: str = option("", "Draw the curves into this .png, .svg or .pdf, again and again.", KEPT, metavar="FILE")
+    tensorboard: str = option("", "Write events for TensorBoard into this folder.", KEPT, metavar="FOLDER")
 
 
 @dataclass(frozen=True)

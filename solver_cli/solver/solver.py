@@ -28,6 +28,7 @@ from solver_cli.solver.loglines import LogLines
 from solver_cli.solver.losses import Losses
 from solver_cli.solver.options import Options
 from solver_cli.solver.outside import Outside
+from solver_cli.solver.recorders import recorders
 from solver_cli.solver.saving import Saving
 from solver_cli.solver.schedule import Schedule
 from solver_cli.solver.solverspec import SolverSpec, read_solver
@@ -102,7 +103,7 @@ class Solver:
         self.parts |= {"tests": tests, "smoothed": self.losses.smoothed, "noise": self.noise, "pending": self.losses}
         names = self.snapshots.names
         lines = LogLines(self.schedule, self.net, self.test_nets, self.noise, self.precision, names, self.ranks)
-        self.watchers = Watchers([lines])
+        self.watchers = Watchers([lines, *(recorders(options, lines) if self.ranks.first else ())])
         if options.keep_best:
             self.parts["best"] = best = Best(options.keep_best, self.test_nets, lambda: self.saving.save_best())
             self.watchers.append(best)
@@ -240,5 +241,6 @@ class Solver:
     def close(self) -> None:
         """Finish writing, and give back the files and threads of the data layers."""
         self.snapshots.writer.wait()
+        self.watchers.tell(Watcher.closed)
         for net in (self.net, *self.test_nets):
             net.close()

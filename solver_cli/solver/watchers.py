@@ -9,6 +9,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from torch import Tensor
 
+from solver_cli import log
 from solver_cli.errors import ConfigError, nearest
 from solver_cli.net.net import Net
 
@@ -40,7 +41,12 @@ class Tested:
 
 
 class Watcher:
-    """Override what is to be heard. Events come in the order in which they stand here."""
+    """Override what is to be heard. Events come in the order in which they stand here.
+
+    `may_fail`: the errors that end the watching, with a warning, and not the run.
+    """
+
+    may_fail: tuple[type[Exception], ...] = ()
 
     def begun(self, iteration: int) -> None:
         """Training begins, or goes on, at `iteration`."""
@@ -75,14 +81,21 @@ class Watcher:
     def ended(self, iteration: int) -> None:
         """The last update of the run has been made."""
 
+    def closed(self) -> None:
+        """Nothing comes any more."""
+
 
 class Watchers(list[Watcher]):
     """The watchers of a run, told one after the other."""
 
     def tell(self, event: Callable[Concatenate[Any, Facts], None], *facts: Facts.args, **named: Facts.kwargs) -> None:
         """Tell all of `event`, a method of Watcher."""
-        for watcher in self:
-            getattr(watcher, event.__name__)(*facts, **named)
+        for watcher in list(self):
+            try:
+                getattr(watcher, event.__name__)(*facts, **named)
+            except watcher.may_fail as error:
+                self.remove(watcher)
+                log.warning("solver.cpp", f"{type(watcher).__name__} has ended, training goes on: {error}")
 
 
 def check_output(output: str, outputs: Sequence[Sequence[str]]) -> int:

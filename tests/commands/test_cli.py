@@ -38,7 +38,7 @@ def test_options_of_train_are_frozen() -> None:
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--ranks", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
         "--batch-norm-window", "--precision", "--compile", "--quiet",
-        "--dialect",
+        "--dialect", "--csv", "--plot", "--tensorboard",
     }  # fmt: skip
 
 
@@ -58,13 +58,16 @@ def test_options_of_the_tools_are_frozen() -> None:
             "--level", "--stage", "--dialect",
         },
         "inspect": {"FILE", "--json", "--sheet", "--count"},
+        "draw": {"NET", "--to", "--phase", "--rankdir", "--fold", "--no-python-layers"},
         "layers": {"[TYPE]", "--markdown"},
+        "log": {"LOG...", "--to", "--table", "--all", "--json"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
         "predict": {
             "NET", "PICTURE...", "--weights", "--labels", "--blob", "--top", "--threshold", "--json", "--draw", "--mean",
             "--scale", "--resize", "--crop", "--channel-swap", "--gray", "--gpu", "--no-python-layers",
             "--level", "--stage", "--dialect",
         },
+        "plot": {"LOG...", "--to", "--x", "--y", "--smooth", "--batch", "--epoch"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }  # fmt: skip
