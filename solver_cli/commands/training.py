@@ -15,6 +15,7 @@ from solver_cli.errors import ConfigError, DeviceError
 from solver_cli.formats.solverstate import check_there
 from solver_cli.net.layout import keep_memory
 from solver_cli.snapshots.archive import newest_whole
+from solver_cli.solver.building import bring
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
 from solver_cli.solver.solver import Solver
@@ -30,6 +31,7 @@ def train(path: str, run: RunOptions) -> int:
     --snapshot auto goes on from the newest whole snapshot of the file's snapshot_prefix; where there is none it starts, from
     --weights if they are given.
     """
+    bring(run.schema, run.layers, run.python_layers)
     spec = effective(
         path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
     )

@@ -25,7 +25,7 @@ from solver_cli.snapshots.parts import Each, Parts
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import testing
 from solver_cli.solver.alarm import Alarm
-from solver_cli.solver.building import Device, build_nets, check_all, default_device
+from solver_cli.solver.building import Device, bring, build_nets, check_all, default_device
 from solver_cli.solver.loglines import LogLines
 from solver_cli.solver.losses import Losses
 from solver_cli.solver.options import Options
@@ -59,9 +59,11 @@ class Solver:
         `device`: None takes a GPU if the file asks for one and there is one. `settings`: single fields of `options.Options`,
         such as micro_batch=8, keep=3, precision="bf16"; `options`: all of them.
         """
-        self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
-        self.param = self.spec.param
         self.options = options = replace(options or Options(), **settings)
+        bring(options.schema, options.layers, options.python_layers)
+        spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
+        self.spec = replace(spec, accept=tuple(options.accept))
+        self.param = self.spec.param
         self.device = torch.device(device) if device is not None else default_device(self.param)
         self.action: Callable[[], Action] = lambda: Action.NONE
         self.ending: Callable[[], bool] = lambda: False
