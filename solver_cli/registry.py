@@ -44,6 +44,7 @@ from torch import Tensor
 
 from solver_cli import schema
 from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.elsewhere import has_type
 from solver_cli.errors import ConfigError, nearest
 
 Count = int | tuple[int, int | None]
@@ -235,7 +236,9 @@ def lookup(name: str, packages: bool = True) -> LayerType:
         word, _, dialect = name.partition("/")
         if dialect:
             raise ConfigError(f"layer type '{word}' as {dialect} means it is not supported yet", field="type")
-        raise ConfigError(f"unknown layer type '{name}'{nearest(name, _types)}", field="type")
+        near = has_type(name) or nearest(name, _types)
+        remedy = "" if near.startswith(" (did") else ": --layers brings types of your own, written in Python"
+        raise ConfigError(f"unknown layer type '{name}'{near}{remedy}", field="type")
     return kind
 
 

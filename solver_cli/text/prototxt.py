@@ -19,6 +19,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from solver_cli import files, schema
+from solver_cli.elsewhere import has_field
 from solver_cli.errors import ConfigError, Where, nearest
 
 M = TypeVar("M", bound=Message)
@@ -288,8 +289,10 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
         descriptor = _message_named(root, match[1])
         if several := _several_values(text, where, descriptor):
             return several
-        near = nearest(match[2], descriptor.fields_by_name) if descriptor else ""
-        return ConfigError(f"{match[1]} has no field '{match[2]}'{near or _elsewhere(match[2], text, root, where)}", where)
+        near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
+        near = near or _elsewhere(match[2], text, root, where)
+        remedy = "" if near.startswith((" (did", ":")) else ": if a fork's caffe.proto has it, --schema reads that"
+        return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy if match[2].isidentifier() else ''}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
         values = _enum_values(root, match[1])
         if match[2].strip("\"'") != match[2]:

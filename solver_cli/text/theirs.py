@@ -21,8 +21,8 @@ def check_net(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
         for place, name, source in _of_layer(layer, net.place):
             if not _accepted(name, net.accept):
                 raise ConfigError(
-                    f"layer '{layer.param.name}' ({layer.param.type}): {name} is {source}'s, and nothing here does what it asks "
-                    f"for: take it out, bring a layer that does (--layers), or train without it (--accept {_path(name)})",
+                    f"layer '{layer.param.name}' ({layer.param.type}): {name} is {source}'s, and nothing here does what "
+                    f"it asks for: take it out, bring a layer that does (--layers) or train without (--accept {_path(name)})",
                     place.where(layer.file),
                 )
             _say(place, layer.file, name, source, said)
