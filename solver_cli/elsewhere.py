@@ -9,8 +9,7 @@ TYPES = {
         "Yolov3Detection"
     ),
     "Cascade R-CNN": (
-        "BoxGroupOutput DetectionData DetectionGroupAccuracy DetectionGroupLoss EvalData FrcnnOutput HardMining "
-        "ScaleRoute"
+        "BoxGroupOutput DetectionData DetectionGroupAccuracy DetectionGroupLoss EvalData FrcnnOutput HardMining ScaleRoute"
     ),
     "CharlesShang": "AbsdistLoss Clustering LstmUnit MultipleInnerProduct NoBP PyramidLstm",
     "CPM": "CPMData",
@@ -44,9 +43,7 @@ TYPES = {
         "BroadcastMul CrossEntropyLoss MemorySparseData MultiBoxFocalLoss MultiLabelAccuracy MultiLabelSigmoidLoss "
         "Reverse SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
     ),
-    "license plate": (
-        "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss"
-    ),
+    "license plate": ("CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss"),
     "warp-ctc": "ContinuationIndicator LabelsequenceAccuracy",
     "yjxiong": "BatchReduction Gather Scatter SegData SyncBN",
 }

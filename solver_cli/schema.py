@@ -128,7 +128,7 @@ def _add_values(ours: EnumDescriptorProto, theirs: EnumDescriptorProto, taken: s
 
 
 def _difference(ours: FieldDescriptorProto, theirs: FieldDescriptorProto) -> str:
-    """"always" where a text means something else to both, "sometimes" where one of them may not take it, else nothing."""
+    """Nothing, "always" where texts mean something else to both, "sometimes" where ours may not take one of theirs."""
     if ours.type != theirs.type and not (ours.type in NUMBERS and theirs.type in NUMBERS):
         return "always"
     differs = (ours.type, ours.type_name) != (theirs.type, theirs.type_name)

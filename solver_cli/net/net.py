@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -107,15 +108,18 @@ class Net(nn.Module):
 
     @classmethod
     def from_text(cls, text: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
-        """Build a net from its text. `options`: device, seed. Raises ConfigError with line and column."""
+        """Build a net from its text. `options`: device, seed, and accept as a solver takes it. Raises ConfigError with line
+        and column."""
         load_packages()
-        return cls(_in_state(parse_net(text), phase, level, stages), **options)
+        spec = replace(parse_net(text), accept=tuple(options.pop("accept", ())))
+        return cls(_in_state(spec, phase, level, stages), **options)
 
     @classmethod
     def from_file(cls, path: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
-        """Build a net from the file `path`. `options`: device, seed. Raises ConfigError with file, line and column."""
+        """Build a net from the file `path`. `options`: those of `from_text`. Raises ConfigError with file, line, column."""
         load_packages()
-        return cls(_in_state(read_net(path), phase, level, stages), **options)
+        spec = replace(read_net(path), accept=tuple(options.pop("accept", ())))
+        return cls(_in_state(spec, phase, level, stages), **options)
 
     # -- learned blobs ----------------------------------------------------------------------------------------------
 

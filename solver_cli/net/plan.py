@@ -186,7 +186,8 @@ class Planner:
         elif kind.source:
             generator = np.random.default_rng(self.rng.integers(2**63))
             try:
-                source: Source = kind.build(node.param, training, generator)
+                param = schema.widened(node.param) if kind.brought else node.param
+                source: Source = kind.build(param, training, generator)
             except DataError as error:
                 if self.absent is None:
                     raise

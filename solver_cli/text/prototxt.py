@@ -291,8 +291,8 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
             return several
         near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
         near = near or _elsewhere(match[2], text, root, where)
-        remedy = "" if near.startswith((" (did", ":")) else ": if a fork's caffe.proto has it, --schema reads that"
-        return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy if match[2].isidentifier() else ''}", where)
+        remedy = "" if near.startswith((" (did", ":")) or not match[2].isidentifier() else REMEDY
+        return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
         values = _enum_values(root, match[1])
         if match[2].strip("\"'") != match[2]:
@@ -348,6 +348,7 @@ def _plain(message: str) -> str:
     return message
 
 
+REMEDY = ": --schema reads what the caffe.proto of a fork adds"
 _WORDS = (
     ("missing ending quote: ", "without its closing quote: "),
     ("^Couldn't parse integer: ?(.*)", r"expected a whole number, not '\1'"),

@@ -22,7 +22,7 @@ def check_net(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
             if not _accepted(name, net.accept):
                 raise ConfigError(
                     f"layer '{layer.param.name}' ({layer.param.type}): {name} is {source}'s, and nothing here does what "
-                    f"it asks for: take it out, bring a layer that does (--layers) or train without (--accept {_path(name)})",
+                    f"it asks for: take it out, bring a layer that does (--layers), or --accept {_path(name)}",
                     place.where(layer.file),
                 )
             _say(place, layer.file, name, source, said)
@@ -83,7 +83,10 @@ def _topmost(places: Sequence[Place]) -> Iterator[Mark]:
 def _of_layer(layer: LayerSpec, net: Place) -> Iterator[Mark]:
     """What a layer sets and its type does not look at; a type of the user's own knows its message and what it asks for."""
     kind = find(layer.kind or layer.param.type)
-    if kind is None or layer.place is net:  # an unknown type is refused as such
+    if layer.place is net:
+        return
+    if kind is None:  # refused as such, unless it is a number of theirs in an old text
+        yield from _topmost(layer.place.children.get("type", []))
         return
     own = kind if kind.brought else None
     for name, places in layer.place.children.items():
