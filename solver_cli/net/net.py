@@ -78,7 +78,7 @@ class Net(nn.Module):
             self.generator.manual_seed(seed)
         layers = dialects.tell(spec, filter_layers(spec))
         forks.check_net(spec, layers)
-        check_theirs(spec, layers)
+        check_theirs(spec, layers, python_layers)
         check_types(spec, layers)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
@@ -282,7 +282,7 @@ class Net(nn.Module):
             if node is None or out_of_memory(error):
                 raise
             if node.kind.brought:
-                raise node.spec.locate(own.failed(error)) from error
+                raise node.spec.locate(own.failed(error, node.kind)) from error
             if not isinstance(error, (RuntimeError, IndexError)):
                 raise
             shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)

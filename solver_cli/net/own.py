@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import traceback
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,24 +13,26 @@ import torch
 from torch import Tensor, nn
 
 from solver_cli.errors import ConfigError, Error
-from solver_cli.text.user_code import UserCodeError
+from solver_cli.registry import LayerType
+from solver_cli.text.user_code import UserCodeError, line_of
 
 
 @contextmanager
-def telling(what: str) -> Iterator[None]:
+def telling(what: str, kind: LayerType) -> Iterator[None]:
     """Tell what the user's code raises with its line. Raises UserCodeError."""
     try:
         yield
     except Error:
         raise
     except Exception as error:
-        raise failed(error, what) from error
+        raise failed(error, kind, what) from error
 
 
-def failed(error: Exception, what: str = "fails") -> UserCodeError:
-    """The error that the code of a user's own type has raised."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return UserCodeError(error, f"{what} ({Path(frame.filename).name}:{frame.lineno})", "type")
+def failed(error: Exception, kind: LayerType, what: str = "fails") -> UserCodeError:
+    """The error that the code of a user's own type has raised, with its innermost line in the file of the type."""
+    file = getattr(sys.modules.get(kind.build.__module__), "__file__", None) or ""
+    line = line_of(error, file)
+    return UserCodeError(error, what + f" ({Path(file).name}:{line})" * (line is not None), "type")
 
 
 def made(make: Callable[[], Any], training: bool, seed: int) -> Any:

@@ -210,10 +210,10 @@ class Planner:
     def _build_own(self, node: Node, training: bool) -> None:
         """Make the function or module of a user's own type, and run it once without data."""
         make = partial(instantiate, node.kind, node.param, node.below, len(node.tops))
-        with own.telling("cannot be made"):
+        with own.telling("cannot be made", node.kind):
             node.run = own.made(make, training, int(self.rng.integers(2**63)))
-            with torch.device("meta"):
-                tops = as_tuple(own.on_meta(node.run)(*(torch.empty(shape) for shape in node.below)))
+        with own.telling("fails on tensors without data", node.kind), torch.device("meta"):
+            tops = as_tuple(own.on_meta(node.run)(*(torch.empty(shape) for shape in node.below)))
         node.shapes = [tuple(top.shape) for top in own.checked(tops, len(node.tops))]
         if node.module is not None:
             own.forget_values(node.module)

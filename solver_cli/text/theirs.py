@@ -14,11 +14,14 @@ NETS = ("layer", "layers", "net_param", "train_net_param", "test_net_param")  # 
 Mark = tuple[Place, str, str]  # where, Message.field (or Message.field: VALUE), the file that has it
 
 
-def check_net(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
-    """Refuse what a layer of the net sets and nothing looks at, but what is accepted; say the rest. Raises ConfigError."""
+def check_net(net: NetSpec, layers: Sequence[LayerSpec], packages: bool = True) -> None:
+    """Refuse what a layer of the net sets and nothing looks at, but what is accepted; say the rest. Raises ConfigError.
+
+    `packages`: whether types of installed packages may do so.
+    """
     said = tell(net.place, net.file, net.accept)
     for layer in layers:
-        for place, name, source in _of_layer(layer, net.place):
+        for place, name, source in _of_layer(layer, net.place, packages):
             if not _accepted(name, net.accept):
                 raise ConfigError(
                     f"layer '{layer.param.name}' ({layer.param.type}): {name} is {source}'s, and nothing here does what "
@@ -80,9 +83,9 @@ def _topmost(places: Sequence[Place]) -> Iterator[Mark]:
                 yield from _topmost(inner)
 
 
-def _of_layer(layer: LayerSpec, net: Place) -> Iterator[Mark]:
+def _of_layer(layer: LayerSpec, net: Place, packages: bool) -> Iterator[Mark]:
     """What a layer sets and its type does not look at; a type of the user's own knows its message and what it asks for."""
-    kind = find(layer.kind or layer.param.type)
+    kind = find(layer.kind or layer.param.type, packages)
     if layer.place is net:
         return
     if kind is None:  # refused as such, unless it is a number of theirs in an old text

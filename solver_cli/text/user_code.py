@@ -104,7 +104,8 @@ def load_layers(path: str) -> None:
         del sys.modules[name]
         words = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
         if isinstance(error, SyntaxError):
-            raise ConfigError(f"SyntaxError: {error.msg}", Where(error.filename or path, error.lineno or 0)) from None
+            where = path if error.filename == str(file.absolute()) else error.filename or path
+            raise ConfigError(f"SyntaxError: {error.msg}", Where(where, error.lineno or 0)) from None
         raise ConfigError(words, Where(path, line_of(error, str(file.absolute())) or 0)) from None
     log.info(SITE, f"Layer types of {path}")
 
