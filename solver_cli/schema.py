@@ -266,7 +266,7 @@ def _protoc() -> list[str]:
 
 def _refused(complaints: str, path: str) -> ConfigError:
     """protoc's first complaint, `caffe.proto:12:3: words`, with the path as the user gave it."""
-    lines = [line for line in complaints.splitlines() if line.strip()] or ["protoc refused it"]
-    if match := re.match(r"(.*):(\d+):(\d+): (.*)", lines[0]):
-        return ConfigError(match[4], Where(path, int(match[2]), int(match[3])))
-    return ConfigError(lines[0], Where(path))
+    if match := re.search(r"^(.*):(\d+):(\d+): (.*)$", complaints, re.MULTILINE):
+        name = path if Path(match[1]).name == Path(path).name else match[1]
+        return ConfigError(match[4], Where(name, int(match[2]), int(match[3])))
+    return ConfigError(complaints.strip().rpartition("\n")[2] or "protoc refused it", Where(path))

@@ -348,7 +348,7 @@ def _plain(message: str) -> str:
     return message
 
 
-REMEDY = ": --schema reads what the caffe.proto of a fork adds"
+REMEDY = ": --schema reads what the caffe.proto of a fork adds, --layers brings types of your own"
 _WORDS = (
     ("missing ending quote: ", "without its closing quote: "),
     ("^Couldn't parse integer: ?(.*)", r"expected a whole number, not '\1'"),

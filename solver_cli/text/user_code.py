@@ -16,6 +16,7 @@ from solver_cli.errors import ConfigError, Error, Where, nearest
 
 OURS = str(Path(__file__).parents[1])
 SITE = "layer_factory.cpp:348"
+_layer_files: dict[str, str] = {}  # by their full paths
 _announced: WeakSet[ModuleType] = WeakSet()
 
 
@@ -107,7 +108,17 @@ def load_layers(path: str) -> None:
             where = path if error.filename == str(file.absolute()) else error.filename or path
             raise ConfigError(f"SyntaxError: {error.msg}", Where(where, error.lineno or 0)) from None
         raise ConfigError(words, Where(path, line_of(error, str(file.absolute())) or 0)) from None
+    _layer_files[str(file.absolute())] = path
     log.info(SITE, f"Layer types of {path}")
+
+
+def own_failure(error: BaseException) -> str:
+    """The user's traceback and a line with its place, of what a file of layers has raised on the way back; "" otherwise."""
+    for file, path in _layer_files.items():
+        if line := line_of(error, file):
+            words = traceback.format_exception_only(type(error), error)[-1].strip()
+            return f"{user_traceback(error)}{path}:{line}: {words}"
+    return ""
 
 
 def line_of(error: BaseException, file: str) -> int | None:

@@ -178,6 +178,30 @@ def test_code_that_fails_in_a_net(text: str, place: str, expected: str) -> None:
     running.assert_like(complaint("--layers", "own.py"), f"net.prototxt:{place}: layer 'relu' (Mine): {expected}")
 
 
+BACKWARD = """
+import torch
+from solver_cli.registry import layer
+
+class Double(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad.no_such_thing
+
+@layer("Mine")
+def mine(x):
+    return Double.apply(x)
+"""
+
+
+def test_a_backward_pass_that_fails() -> None:
+    own(BACKWARD, changed(running.NET, RELU))
+    running.assert_like(complaint("--layers", "own.py"), "own.py:12: AttributeError: ...")
+
+
 def test_a_buffer_that_no_snapshot_would_hold() -> None:
     own(CLASS.replace("super().__init__()", 'super().__init__()\n        self.register_buffer("mean", torch.zeros(3))'))
     assert "has the buffer 'mean', which no snapshot would hold" in complaint("--layers", "own.py")
@@ -197,8 +221,8 @@ def test_settings_that_nobody_asks_for() -> None:
 
 def test_without_the_option_the_remedy_is_named() -> None:
     own(CLASS, NET)
-    expected = "LayerParameter has no field 'squash_param': --schema reads what the caffe.proto of a fork adds"
-    assert complaint().endswith(expected)
+    expected = "LayerParameter has no field 'squash_param': --schema reads what ..., --layers brings types of your own"
+    running.assert_like(complaint(), f"net.prototxt:41:58: {expected}")
     write(Path(), changed(running.NET, ('"ReLU"', '"Correlation"')))
     expected = "unknown layer type 'Correlation' (of FlowNet2's fork): --layers brings types of your own, written in Python"
     assert complaint().endswith(expected)
