@@ -46,6 +46,7 @@ class Schema:
 
     `theirs`   {Message.field, or Enum.VALUE: the file that has it}
     `other`    {Message.field that both know: (how its type differs, whether every text is meant otherwise)}
+    `unset`    {message: {field whose default differs: (theirs, ours or "nothing", the file)}}
     """
 
     def __init__(self) -> None:
@@ -53,6 +54,7 @@ class Schema:
         caffe_pb2.DESCRIPTOR.CopyToProto(self.file)
         self.theirs: dict[str, str] = {}
         self.other: dict[str, tuple[str, bool]] = {}
+        self.unset: dict[str, dict[str, tuple[str, str, str]]] = {}
         self._moved: dict[str, str] = {}
         self._classes: dict[str, Any] = {}
 
@@ -97,6 +99,8 @@ class Schema:
             elif key not in self.theirs and (words := _difference(known[field.name], field)):
                 hint = f"'{field.name}' of {name} is {_type(known[field.name])} here and {_type(field)} in {source}"
                 self.other[key] = hint, words == "always"
+            elif key not in self.theirs and (defaults := _defaults(known[field.name], field)):
+                self.unset.setdefault(name, {})[field.name] = *defaults, source
         self._enums(ours, theirs, f"{name}.", source)
         self._messages(ours.nested_type, theirs.nested_type, f"{name}.", source)
 
@@ -134,6 +138,15 @@ def _difference(ours: FieldDescriptorProto, theirs: FieldDescriptorProto) -> str
     differs = (ours.type, ours.type_name) != (theirs.type, theirs.type_name)
     several = (theirs.label == Field.LABEL_REPEATED) > (ours.label == Field.LABEL_REPEATED)
     return "sometimes" if differs or several else ""
+
+
+def _defaults(ours: FieldDescriptorProto, theirs: FieldDescriptorProto) -> tuple[str, str] | None:
+    """Their default and ours, where they differ."""
+    values = [field.default_value for field in (theirs, ours)]
+    if theirs.type in NUMBERS:
+        values = [f"{float(value):g}" if value else value for value in values]  # protoc and we write 0.1 as floats have it
+    different = values[0] and values[0] != values[1] and ours.label != Field.LABEL_REPEATED
+    return (values[0], values[1] or "nothing") if different else None
 
 
 def _type(field: FieldDescriptorProto) -> str:

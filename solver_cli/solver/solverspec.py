@@ -78,7 +78,7 @@ def check(spec: SolverSpec) -> None:
     for path, words in forks.refused(param):
         spec.fail(words, path)
     forks.tell(param)
-    theirs.tell(spec.place, spec.file, spec.accept)
+    theirs.tell_solver(param, spec.place, spec.file, spec.accept)
     if spec.accept:
         _check_accept(spec)
     if param.type not in RULES:

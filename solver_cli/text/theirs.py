@@ -1,11 +1,14 @@
-"""What only an added schema knows (`--schema`): said in a line where nothing looks at it, refused where a layer sets it."""
+"""What only an added schema (`--schema`) knows: said in a line where nothing looks at it, refused where a layer sets it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from solver_cli import log
-from solver_cli.errors import ConfigError, nearest
+from google.protobuf.message import Message
+
+from solver_cli import log, schema
+from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.errors import ConfigError, Where, nearest
 from solver_cli.registry import find
 from solver_cli.text.netspec import LayerSpec, NetSpec
 from solver_cli.text.prototxt import Place
@@ -29,6 +32,29 @@ def check_net(net: NetSpec, layers: Sequence[LayerSpec], packages: bool = True) 
                     place.where(layer.file),
                 )
             _say(place, layer.file, name, source, said)
+        _tell_defaults(layer, said, packages)
+
+
+def _tell_defaults(layer: LayerSpec, said: set[str], packages: bool) -> None:
+    kind = find(layer.kind or layer.param.type, packages)
+    fields = layer.param.DESCRIPTOR.fields_by_name
+    for name in filter(None, (kind.param, *kind.asks) if kind is not None else ()):
+        if name in fields and fields[name].message_type is not None:
+            _tell_unset(getattr(layer.param, name), layer.where(name), said)
+
+
+def _tell_unset(message: Message, where: Where, said: set[str]) -> None:
+    """Say in a line each which settings the text leaves out whose defaults differ between the schema and here."""
+    for field, (theirs, ours, source) in schema.SCHEMA.unset.get(message.DESCRIPTOR.name, {}).items():
+        name = f"{message.DESCRIPTOR.name}.{field}"
+        if not message.HasField(field) and name not in said:
+            said.add(name)
+            log.warning("net.cpp", f"{where}: {name} is {theirs} by default in {source}, {ours} here: give it to be sure")
+
+
+def tell_solver(param: SolverParameter, place: Place, file: str, accept: Sequence[str]) -> None:
+    """Say what a solver sets and nothing looks at, and what it leaves out and a schema means otherwise."""
+    _tell_unset(param, Where(file), tell(place, file, accept))
 
 
 def tell(place: Place, file: str, accept: Sequence[str]) -> set[str]:

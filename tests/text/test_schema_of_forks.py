@@ -33,6 +33,8 @@ message ConvolutionParameter {
   optional uint32 num_output = 1;
   optional string bias_term = 2;
   repeated uint32 group = 5;
+  optional bool force_nd_im2col = 17 [default = true];
+  optional int32 axis = 16 [default = 1];
 }
 message TheirsParameter {
   enum Mode { FULL = 0; VALID = 7; }
@@ -42,7 +44,7 @@ message TheirsParameter {
   repeated BlobShape shape = 4;
 }
 message LossParameter { enum Kind { VALID = 0; NONE = 1; } optional Kind kind = 150001; }
-message SolverParameter { optional int32 heat = 5; }
+message SolverParameter { optional int32 heat = 5; optional float rms_decay = 38 [default = 0.9]; }
 message NetParameter { optional string author = 3001; }
 message LayerParameter { optional TheirsParameter theirs_param = 150; optional LossParameter loss_param = 101; }
 """
@@ -104,7 +106,7 @@ def test_a_field_that_is_accepted_trains_as_if_it_were_not_there(name: str) -> N
     solver = running.SOLVER + "display: 1\n"
     plain = told(code=0, solver=solver)
     ended = told("--accept", name, code=0, net=changed(running.NET, LAZY), solver=solver)
-    said = [line for line in ended.log if "caffe.proto" in line]
+    said = [line for line in ended.log if "not used" in line]
     assert said == ["net.prototxt:22:5: ConvolutionParameter.lazy is caffe.proto's: read, and not used"]
     assert "lazy: true" in ended.stderr
     losses = [[line for line in run.log if "Train net output" in line] for run in (plain, ended)]
@@ -121,13 +123,28 @@ def test_accepting_what_is_not_there() -> None:
 def test_outside_of_layers_it_is_a_warning() -> None:
     solver, net = running.SOLVER + "heat: 3\n", 'author: "me"\n' + running.NET
     ended = told(code=0, solver=solver, net=net)
-    warned = [line for line in ended.stderr.splitlines() if line.startswith("W") and "not used" in line]
-    assert [line.partition("] ")[2] for line in warned] == [
+    assert warnings(ended, "not used") == [
         "solver.prototxt:8:1: SolverParameter.heat is caffe.proto's: read, and not used",
         "net.prototxt:1:1: NetParameter.author is caffe.proto's: read, and not used",
     ]
     ended = told("--accept", "heat", "--accept", "author", code=0, solver=solver, net=net)
-    assert not [line for line in ended.stderr.splitlines() if line.startswith("W")]
+    assert warnings(ended, "not used") == []
+
+
+def warnings(ended: running.Ended, words: str) -> list[str]:
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("W") and words in line]
+    return [line.partition("] ")[2] for line in lines]
+
+
+def test_other_defaults_are_a_warning_where_nothing_is_given() -> None:
+    words = "by default in caffe.proto"
+    assert warnings(told(code=0), words) == [
+        "solver.prototxt: SolverParameter.rms_decay is 0.9 by default in caffe.proto, 0.99 here: give it to be sure",
+        "net.prototxt:19:3: ConvolutionParameter.force_nd_im2col is true by default in caffe.proto, false here: give it to "
+        "be sure",
+    ]
+    net = changed(running.NET, ("num_output: 4", "num_output: 4 force_nd_im2col: false"))
+    assert warnings(told(code=0, solver=running.SOLVER + "rms_decay: 0.9\n", net=net), words) == []
 
 
 POOL = ('type: "ReLU"', 'type: "Pooling" pooling_param { pool: MEDIAN kernel_size: 2 }')
@@ -139,8 +156,8 @@ POOL = ('type: "ReLU"', 'type: "Pooling" pooling_param { pool: MEDIAN kernel_siz
         (POOL, "27:35: ...PoolingParameter.pool: MEDIAN is"),
         (('type: "xavier" }', 'type: "xavier" seed_name: "a" }'), "22:36: ...FillerParameter.seed_name is"),
         (('bottom: "label"', 'bottom: "label" loss_param { kind: VALID }'), "45:32: ...LossParameter.kind is"),
-        (("num_output: 4", "num_output: 4 bias_term: true"), "20:19: 'bias_term' of ... is bool here and string in caffe.proto: ..."),
-        (("num_output: 4", "num_output: 4 group: 1 group: 2"), "20:19: 'group' of ... is uint32 here and repeated uint32 in ..."),
+        (("num_output: 4", "num_output: 4 bias_term: true"), "20:19: 'bias_term' of ... is bool here and string in ..."),
+        (("num_output: 4", "num_output: 4 group: 1 group: 2"), "20:19: 'group' of ... is uint32 here and repeated ..."),
         (THEIRS, "27:3: layer 'relu' (Theirs): unknown layer type 'Theirs': --layers brings types of your own..."),
     ],
 )  # fmt: skip
