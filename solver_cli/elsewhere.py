@@ -1,4 +1,4 @@
-"""Layer types and fields that forks have and we do not, by the fork whose sources have them; and what to do about it."""
+"""Layer types and fields that forks have and we do not, by the fork whose sources have them."""
 
 from __future__ import annotations
 
@@ -43,18 +43,17 @@ TYPES = {
         "BroadcastMul CrossEntropyLoss MemorySparseData MultiBoxFocalLoss MultiLabelAccuracy MultiLabelSigmoidLoss "
         "Reverse SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
     ),
-    "license plate": ("CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss"),
     "warp-ctc": "ContinuationIndicator LabelsequenceAccuracy",
     "yjxiong": "BatchReduction Gather Scatter SegData SyncBN",
+    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss",
 }
 FIELDS = {
     "Cambricon": (
-        "addpad_param anchor_num anchor_ratio anchor_scale blobs_dtype bottom_mlu_dtype box_thresh "
-        "convolution3d_param crelu_param debug_dtype detection_out_param detection_pose_output_param enable_softmax "
-        "external_output image_detect_param inner_scale input_format iou_thresh mean_value nearestneighbor_mode "
-        "nms_scale opt_level pooling3d_param priorbox_params pvanet_mode resize_convert_param resize_crop_param "
-        "same_mode showtop sparse_mode sparsity top_mlu_dtype use_alpha_beta use_faster_roipooling yuv_input "
-        "yuvtonormalizedgray_param yuvtorgb_param"
+        "addpad_param blobs_dtype bottom_mlu_dtype convolution3d_param crelu_param debug_dtype detection_out_param "
+        "detection_pose_output_param external_output image_detect_param nearestneighbor_mode opt_level "
+        "pooling3d_param priorbox_params pvanet_mode resize_convert_param resize_crop_param showtop sparse_mode "
+        "sparsity top_mlu_dtype use_alpha_beta use_faster_roipooling yuv_input yuvtonormalizedgray_param "
+        "yuvtorgb_param"
     ),
     "CharlesShang": "clustering_param lstm_unit_param multiple_inner_product_param pyramid_lstm_param",
     "NormFace": "is_pyramid_test out_height_scale out_width_scale",

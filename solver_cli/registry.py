@@ -110,6 +110,10 @@ class LayerType:
         """The names of its keyword-only arguments."""
         return [name for name, p in inspect.signature(self.build).parameters.items() if p.kind is p.KEYWORD_ONLY]
 
+    def knows(self, field: str) -> bool:
+        """Whether a user's own type looks itself at what stands in this field of its layer."""
+        return self.brought and field in (self.param, *self.asks)
+
     @property
     def doc(self) -> str:
         return (inspect.getdoc(self.build) or "").partition("\n")[0]

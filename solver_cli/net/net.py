@@ -78,7 +78,7 @@ class Net(nn.Module):
             self.generator.manual_seed(seed)
         layers = dialects.tell(spec, filter_layers(spec))
         forks.check_net(spec, layers)
-        check_theirs(spec, layers, python_layers)
+        check_theirs(spec, layers)
         check_types(spec, layers)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")

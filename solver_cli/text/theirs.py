@@ -17,14 +17,11 @@ NETS = ("layer", "layers", "net_param", "train_net_param", "test_net_param")  # 
 Mark = tuple[Place, str, str]  # where, Message.field (or Message.field: VALUE), the file that has it
 
 
-def check_net(net: NetSpec, layers: Sequence[LayerSpec], packages: bool = True) -> None:
-    """Refuse what a layer of the net sets and nothing looks at, but what is accepted; say the rest. Raises ConfigError.
-
-    `packages`: whether types of installed packages may do so.
-    """
+def check_net(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
+    """Refuse what a layer of the net sets and nothing looks at, but what is accepted; say the rest. Raises ConfigError."""
     said = tell(net.place, net.file, net.accept)
     for layer in layers:
-        for place, name, source in _of_layer(layer, net.place, packages):
+        for place, name, source in _of_layer(layer, net.place):
             if not _accepted(name, net.accept):
                 raise ConfigError(
                     f"layer '{layer.param.name}' ({layer.param.type}): {name} is {source}'s, and nothing here does what "
@@ -32,11 +29,11 @@ def check_net(net: NetSpec, layers: Sequence[LayerSpec], packages: bool = True) 
                     place.where(layer.file),
                 )
             _say(place, layer.file, name, source, said)
-        _tell_defaults(layer, said, packages)
+        _tell_defaults(layer, said)
 
 
-def _tell_defaults(layer: LayerSpec, said: set[str], packages: bool) -> None:
-    kind = find(layer.kind or layer.param.type, packages)
+def _tell_defaults(layer: LayerSpec, said: set[str]) -> None:
+    kind = find(layer.kind or layer.param.type, packages=False)
     fields = layer.param.DESCRIPTOR.fields_by_name
     for name in filter(None, (kind.param, *kind.asks) if kind is not None else ()):
         if name in fields and fields[name].message_type is not None:
@@ -109,18 +106,17 @@ def _topmost(places: Sequence[Place]) -> Iterator[Mark]:
                 yield from _topmost(inner)
 
 
-def _of_layer(layer: LayerSpec, net: Place, packages: bool) -> Iterator[Mark]:
+def _of_layer(layer: LayerSpec, net: Place) -> Iterator[Mark]:
     """What a layer sets and its type does not look at; a type of the user's own knows its message and what it asks for."""
-    kind = find(layer.kind or layer.param.type, packages)
+    kind = find(layer.kind or layer.param.type, packages=False)
     if layer.place is net:
         return
     if kind is None:  # refused as such, unless it is a number of theirs in an old text
         yield from _topmost(layer.place.children.get("type", []))
         return
-    own = kind if kind.brought else None
     for name, places in layer.place.children.items():
-        if own is None or name not in (own.param, *own.asks):
+        if not kind.knows(name):
             yield from _topmost(places)
-        elif name == own.param and not own.is_class:
+        elif name == kind.param and not kind.is_class:
             for inner, found in ((inner, found) for place in places for inner, found in place.children.items()):
-                yield from _topmost(found) if inner not in own.asks else ()
+                yield from _topmost(found) if inner not in kind.asks else ()
