@@ -140,6 +140,26 @@ def test_the_plan_and_the_list_of_types_know_it() -> None:
     assert "hidden  int64\n" in ended.stdout and "repeated float\n" in ended.stdout
 
 
+def test_it_may_use_fields_that_caffe_s_own_types_refuse() -> None:
+    weight = "loss_param.class_weighting[0]"
+    mine = changed(EXAMPLE, ("*, margin: float = 1.0", "*, loss_param"), ("(margin -", f"({weight} -"))
+    text = changed(TEXT, ("margin_loss_param { margin: 2 }", "loss_param { class_weighting: 3 }"))
+    own(mine, changed(running.NET, (LOSS, text)))
+    solver = Solver("solver.prototxt", layers=["own.py"])
+    (node,) = [node for node in solver.net.nodes if node.name == "loss"]
+    assert node.run(torch.tensor([[1.0, 0, 0, 0, 0]]), torch.zeros(1)).item() == 2
+    solver.close()
+
+
+def test_bottoms_are_the_arguments() -> None:
+    own(LOSER.format("Mine", "", ", y=None, *more", "return x"), changed(running.NET, RELU))
+    solver = Solver("solver.prototxt", layers=["own.py"])
+    solver.close()
+    assert registry.lookup("Mine").bottoms == (1, None)
+    write(Path(), changed(running.NET, ('type: "ReLU"\n  bottom: "conv"\n  top: "conv"', 'type: "Mine" top: "none"')))
+    assert complaint("--layers", "own.py").endswith("layer 'relu' (Mine): takes 1 or more bottom blob(s), not 0")
+
+
 LOSER = 'from solver_cli.registry import layer\n\n@layer("{}"{})\ndef mine(x{}):\n    {}\n'
 
 
