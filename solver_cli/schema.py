@@ -96,7 +96,7 @@ class Schema:
                 ours.field[-1].number = next(numbers)
                 ours.field[-1].ClearField("oneof_index")
                 self.theirs[key] = source
-            elif key not in self.theirs and (words := _difference(known[field.name], field)):
+            elif words := _difference(known[field.name], field):
                 hint = f"'{field.name}' of {name} is {_type(known[field.name])} here and {_type(field)} in {source}"
                 self.other[key] = hint, words == "always"
             elif key not in self.theirs and (defaults := _defaults(known[field.name], field)):
@@ -142,11 +142,16 @@ def _difference(ours: FieldDescriptorProto, theirs: FieldDescriptorProto) -> str
 
 def _defaults(ours: FieldDescriptorProto, theirs: FieldDescriptorProto) -> tuple[str, str] | None:
     """Their default and ours, where they differ."""
-    values = [field.default_value for field in (theirs, ours)]
-    if theirs.type in NUMBERS:
-        values = [f"{float(value):g}" if value else value for value in values]  # protoc and we write 0.1 as floats have it
-    different = values[0] and values[0] != values[1] and ours.label != Field.LABEL_REPEATED
-    return (values[0], values[1] or "nothing") if different else None
+    if not theirs.HasField("default_value") or ours.label == Field.LABEL_REPEATED:
+        return None
+    values = theirs.default_value, ours.default_value
+    if theirs.type in NUMBERS:  # of 0.1, one has what is left of it in a float
+        one, other = (f"{float(value or 0):g}" for value in values)
+    elif theirs.type == Field.TYPE_BOOL:
+        one, other = (value or "false" for value in values)
+    else:
+        one, other = values
+    return (one, other if ours.HasField("default_value") else "nothing") if one != other else None
 
 
 def _type(field: FieldDescriptorProto) -> str:
@@ -251,8 +256,10 @@ def _compiled(path: Path, shown: str) -> FileDescriptorProto:
     """What protoc makes of a schema file, what it imports included, all in our package. Raises ConfigError."""
     with TemporaryDirectory() as folder:
         out = Path(folder, "schema")
-        told = [f"-I{path.parent}", f"--descriptor_set_out={out}", "--include_imports", path.name]
-        done = subprocess.run([*_protoc(), *told], capture_output=True, text=True, errors="replace", check=False)
+        told = [f"-I{path.parent}", f"--descriptor_set_out={out}", "--include_imports", str(path)]
+        done = subprocess.run(
+            [*_protoc(), *told], cwd=folder, capture_output=True, text=True, errors="replace", check=False
+        )
         if done.returncode:
             raise _refused(done.stderr, shown)
         files = FileDescriptorSet.FromString(out.read_bytes()).file
