@@ -70,6 +70,7 @@ class LayerType:
     tops: tuple[int, int | None]
     source: bool
     origin: str  # the Caffe that has it: BVLC, or the fork that had it first or is followed; a module of the user's own
+    brought: bool = False  # whether it is no type of this package's, but a user's own
 
     # what the net needs
     loss: bool = False  # the first top has loss_weight 1 unless told; missing tops are made up
@@ -99,11 +100,6 @@ class LayerType:
     @property
     def is_class(self) -> bool:
         return inspect.isclass(self.build)
-
-    @property
-    def brought(self) -> bool:
-        """Whether it is no type of this package's, but a user's own."""
-        return not _ours(self.build)
 
     @property
     def asks(self) -> list[str]:
@@ -151,7 +147,7 @@ def _register(
         param = _param_field(name) or (None if _ours(build) else _declared(name, build))
     counts = _range(_arguments(build) if bottoms is None else bottoms), _range(tops)
     origin = origin or ("BVLC" if _ours(build) else build.__module__.partition(".")[0])
-    _types[name] = LayerType(name, build, param, *counts, origin=origin, **traits)
+    _types[name] = LayerType(name, build, param, *counts, origin=origin, brought=not _ours(build), **traits)
     return build
 
 

@@ -30,7 +30,7 @@ def command(solver: str, batch: int | None, **chosen: Any) -> None:
     Nothing is trained and nothing is written.
     """
     run = RunOptions(**chosen)
-    if conflict := run.conflict():
+    if conflict := replace(run, memory=None).conflict():  # here --memory needs no --fit
         raise click.UsageError(conflict)
     with reported(logging.WARNING):
         from solver_cli.commands import report, training
