@@ -22,14 +22,14 @@ NEAR = 0.75  # likeness from which a name may be meant
 
 @dataclass(frozen=True)
 class Where:
-    """A place in a text file: `file:line:column`, lines and columns counted from 1."""
+    """A place in a text file: `file:line:column`, lines and columns counted from 1; a column may be unknown."""
 
     file: str
     line: int = 0
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{self.file}:{self.line}" + f":{self.column}" * bool(self.column) if self.line else self.file
 
 
 class Error(Exception):

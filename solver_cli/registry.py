@@ -23,13 +23,17 @@ having
     absorbs(following)   what does the work of the module behind as well, if anything does
     mean                 of a loss: its `mode` (LossParameter) and the label that is `ignored`
 
-An installed package adds types through the entry point group `solver_cli.layers`, each entry naming a module that registers
-some. It is imported when a type is asked for that is not there, as Python is, which lies above the net (see `pycaffe`).
+Types of a user's own are written alike, in a file (`--layers`) or in an installed package, which names the modules that
+register some through the entry point group `solver_cli.layers`; so does Python, which lies above the net (see `pycaffe`).
+Their settings are a message that a schema has (see `schema`), or what their keyword-only arguments say by annotations and
+defaults (`*, margin: float = 1.0`): then the message is made of these.
 """
 
 from __future__ import annotations
 
 import inspect
+import re
+import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -38,7 +42,9 @@ from typing import Any
 
 from torch import Tensor
 
+from solver_cli import schema
 from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.elsewhere import has_type
 from solver_cli.errors import ConfigError, nearest
 
 Count = int | tuple[int, int | None]
@@ -63,6 +69,8 @@ class LayerType:
     bottoms: tuple[int, int | None]
     tops: tuple[int, int | None]
     source: bool
+    origin: str  # the Caffe that has it: BVLC, or the fork that had it first or is followed; a module of the user's own
+    brought: bool = False  # whether it is no type of this package's, but a user's own
 
     # what the net needs
     loss: bool = False  # the first top has loss_weight 1 unless told; missing tops are made up
@@ -94,6 +102,15 @@ class LayerType:
         return inspect.isclass(self.build)
 
     @property
+    def asks(self) -> list[str]:
+        """The names of its keyword-only arguments."""
+        return [name for name, p in inspect.signature(self.build).parameters.items() if p.kind is p.KEYWORD_ONLY]
+
+    def knows(self, field: str) -> bool:
+        """Whether a user's own type looks itself at what stands in this field of its layer."""
+        return self.brought and field in (self.param, *self.asks)
+
+    @property
     def doc(self) -> str:
         return (inspect.getdoc(self.build) or "").partition("\n")[0]
 
@@ -101,28 +118,50 @@ class LayerType:
 _types: dict[str, LayerType] = {}
 
 
-def layer(name: str, *, param: str | None = "", bottoms: Count = 1, tops: Count = 1, **traits: Any) -> Callable[[Any], Any]:
+def layer(
+    name: str, *, param: str | None = "", bottoms: Count | None = None, tops: Count = 1, origin: str = "", **traits: Any
+) -> Callable[[Any], Any]:
     """Register a compute layer.
 
     `param`: the field with its settings (default: the one named after the type, `inner_product_param`, if there is one).
-    `bottoms`, `tops`: how many, a number or (least, most), most None for any; tops SAME: one for each bottom.
-    `traits`: see LayerType.
+    `bottoms`, `tops`: how many, a number or (least, most), most None for any; tops SAME: one for each bottom. Bottoms that
+    are not given are a function's arguments, and one for a class. `origin`, `traits`: see LayerType.
     """
-    return lambda build: _register(name, build, param, bottoms, tops, source=False, **traits)
+    return lambda build: _register(name, build, param, bottoms, tops, origin, source=False, **traits)
 
 
-def source(name: str, *, param: str | None = "", tops: Count = 1, **traits: Any) -> Callable[[Any], Any]:
+def source(
+    name: str, *, param: str | None = "", tops: Count = 1, origin: str = "", **traits: Any
+) -> Callable[[Any], Any]:
     """Register a data source: a class built with (LayerParameter, training, numpy Generator); see `data.source.Source`."""
-    return lambda build: _register(name, build, param, 0, tops, source=True, **traits)
+    return lambda build: _register(name, build, param, 0, tops, origin, source=True, **traits)
 
 
-def _register(name: str, build: Any, param: str | None, bottoms: Count, tops: Count, **traits: Any) -> Any:
+def _register(
+    name: str, build: Any, param: str | None, bottoms: Count | None, tops: Count, origin: str, **traits: Any
+) -> Any:
     if name in _types:
-        raise ValueError(f"layer type {name} is registered twice")
+        there = _types[name]
+        raise ConfigError(f"layer type '{name}' is there already, {there.origin}'s: give yours another name")
     if param == "":
-        param = _param_field(name)
-    _types[name] = LayerType(name, build, param, _range(bottoms), _range(tops), **traits)
+        param = _param_field(name) or (None if _ours(build) else _declared(name, build))
+    counts = _range(_arguments(build) if bottoms is None else bottoms), _range(tops)
+    origin = origin or ("BVLC" if _ours(build) else build.__module__.partition(".")[0])
+    _types[name] = LayerType(name, build, param, *counts, origin=origin, brought=not _ours(build), **traits)
     return build
+
+
+def _ours(build: Any) -> bool:
+    return str(build.__module__).partition(".")[0] == __name__.partition(".")[0]
+
+
+def _arguments(build: Any) -> Count:
+    """How many bottoms a function takes; one for a class."""
+    if inspect.isclass(build):
+        return 1
+    places = [p for p in inspect.signature(build).parameters.values() if p.kind is not p.KEYWORD_ONLY]
+    least = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in places)
+    return least, None if any(p.kind is p.VAR_POSITIONAL for p in places) else len(places)
 
 
 def by_axis(field: str) -> Callable[[LayerParameter, Shapes], bool]:
@@ -138,36 +177,85 @@ def _range(count: Count) -> tuple[int, int | None]:
 def _param_field(name: str) -> str | None:
     """`inner_product_param` for InnerProduct, None where no field is named after the type."""
     wanted = name.partition("/")[0].lower() + "param"
-    return next((f for f in LayerParameter.DESCRIPTOR.fields_by_name if f.replace("_", "") == wanted), None)
+    return next((field for field in _layer_fields() if field.replace("_", "") == wanted), None)
+
+
+def _layer_fields() -> list[str]:
+    return list(schema.wide(LayerParameter).DESCRIPTOR.fields_by_name)
+
+
+def _declared(name: str, build: Any) -> str | None:
+    """The new field with a message of what the arguments of a user's own layer say; None where it has no settings."""
+    places = inspect.signature(build).parameters
+    hints = typing.get_type_hints(build.__init__ if inspect.isclass(build) else build)
+    asked = [p for p in places.values() if p.kind is p.KEYWORD_ONLY and p.name not in (*_layer_fields(), "num_tops")]
+    if not asked:
+        return None
+    word = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    settings = {p.name: _setting(p, hints.get(p.name), f"{word}_param") for p in asked}
+    schema.declare(f"{name}Parameter", f"{word}_param", settings, build.__module__)
+    return f"{word}_param"
+
+
+def _setting(argument: inspect.Parameter, hint: Any, field: str) -> tuple[type, bool, Any]:
+    """(type, repeated, default) of one setting, by its annotation (`float`, `tuple[float, ...]`) or its default."""
+    default = None if argument.default is argument.empty else argument.default
+    inner = [kind for kind in typing.get_args(hint) if kind not in (type(None), ...)]
+    repeated = typing.get_origin(hint) in (tuple, list)
+    kind = hint or type(default)
+    kind = inner[0] if len(inner) == 1 else kind
+    if kind not in schema.SIMPLE:
+        raise ConfigError(
+            f"argument '{argument.name}' says no setting of a text: annotate it as float, int, bool, str or a tuple of "
+            f"these (`{argument.name}: float = 1.0`), or give a schema (--schema) whose LayerParameter has a field {field}"
+        )
+    return kind, repeated, default
 
 
 def layer_types() -> dict[str, LayerType]:
     """All registered types, in alphabetical order."""
-    _load_packages()
+    _load(ours=True)
+    load_packages()
     return dict(sorted(_types.items()))
 
 
-def find(name: str) -> LayerType | None:
-    """The type called `name`, if there is one."""
+def find(name: str, packages: bool = True) -> LayerType | None:
+    """The type called `name`, if there is one. `packages`: whether to look for it in those that bring types of their own."""
     if name not in _types:
-        _load_packages()
+        _load(ours=True)
+    if name not in _types and packages:
+        load_packages()
     return _types.get(name)
 
 
-def lookup(name: str) -> LayerType:
+def lookup(name: str, packages: bool = True) -> LayerType:
     """The type called `name`; ConfigError with the nearest name otherwise."""
     if not name:
         raise ConfigError('has no type: it says what the layer does, such as type: "InnerProduct"', field="type")
-    if (kind := find(name)) is None:
+    if (kind := find(name, packages)) is None:
         word, _, dialect = name.partition("/")
         if dialect:
             raise ConfigError(f"layer type '{word}' as {dialect} means it is not supported yet", field="type")
-        raise ConfigError(f"unknown layer type '{name}'{nearest(name, _types)}", field="type")
+        near = has_type(name) or nearest(name, _types)
+        remedy = "" if near.startswith(" (did") else ": --layers brings types of your own, written in Python"
+        raise ConfigError(f"unknown layer type '{name}'{near}{remedy}", field="type")
     return kind
 
 
+def load_packages() -> None:
+    """Import the modules that installed packages other than this one name for types of theirs. Raises ConfigError."""
+    _load(ours=False)
+
+
 @cache
-def _load_packages() -> None:
-    """Import the modules that installed packages, this one included, name for types of theirs."""
+def _load(ours: bool) -> None:
     for entry in metadata.entry_points(group="solver_cli.layers"):
-        entry.load()
+        if (entry.value.partition(".")[0] == __name__.partition(".")[0]) != ours:
+            continue
+        try:
+            entry.load()
+        except Exception as error:
+            if ours:
+                raise
+            words = error if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+            raise ConfigError(f"the layer types of the installed package {entry.value} cannot be had: {words}") from error

@@ -1,7 +1,7 @@
 """Nothing that is read from a data, model or state file is ever executed: no pickle, marshal, eval or exec anywhere.
 
 Code that a user names runs by design, in the modules of ALLOWED only: layers of type Python (`--no-python-layers` refuses
-them) and the scripts given to `solver-tools python`.
+them), files of layers (--layers) and the scripts given to `solver-tools python`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ MODULES = {
 CALLS = {"eval", "exec", "compile", "__import__", "import_module", "exec_module", "run_path", "run_module", "execfile"}
 ALLOWED = {
     ("text/user_code.py", "import_module"),  # of Python layers
+    ("text/user_code.py", "exec_module"),  # a file given to --layers
     *(("pycaffe/script.py", call) for call in ("exec", "compile", "run_module", "run_path")),  # a script on the command line
     ("pycaffe/standin.py", "import_module"),  # of `caffe` and of modules of this package
     ("pycaffe/draw.py", "import_module"),  # of pydot

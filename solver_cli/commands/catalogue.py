@@ -11,6 +11,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
+from solver_cli import schema
 from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
 from solver_cli.registry import LayerType, layer_types, lookup
@@ -22,7 +23,8 @@ HEAD = """# Layer types
 
 Made by `solver-tools layers --markdown`; `solver-tools layers TYPE` shows the types of all fields as well. Bottoms and tops:
 how many blobs a layer takes and gives (`+`: or more, `=`: a top for each bottom). Cases: recorded runs of real Caffe that
-the tests compare with. Settings: fields and defaults; `[]` is repeated, `{}` a message of its own.
+the tests compare with. Origin: the Caffe that has it. Settings: fields and defaults; `[]` is repeated, `{}` a message of its
+own.
 
 """
 SCALARS = {
@@ -51,11 +53,10 @@ def family(kind: LayerType) -> str:
 
 def messages(kind: LayerType) -> dict[str, Any]:
     """The type's settings: {field of LayerParameter: its message}."""
-    fields = LayerParameter.DESCRIPTOR.fields_by_name
+    fields = schema.wide(LayerParameter).DESCRIPTOR.fields_by_name
     names = [kind.param] if kind.param else []
     if not kind.source:
-        asked = [p.name for p in inspect.signature(kind.build).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        names += [name for name in asked if name in fields and fields[name].message_type is not None]
+        names += [name for name in kind.asks if name in fields and fields[name].message_type is not None]
     if kind.transforms:
         names.append("transform_param")
     return {name: fields[name].message_type for name in names}
@@ -70,9 +71,9 @@ def settings(kind: LayerType) -> dict[str, list[FieldDescriptor]]:
 def table() -> Iterator[str]:
     """A line for each type, as wide as a terminal, and below it the settings with their defaults."""
     kinds = list(_kinds())
-    head = ("type", "family", "bottoms", "tops", "cases", "what it does")
-    rows = [head, *((k.name, family(k), count(k.bottoms), count(k.tops), _cases(k), plain(k.doc)) for k in kinds)]
-    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    head = ("type", "family", "origin", "bottoms", "tops", "cases", "what it does")
+    rows = [head, *((k.name, family(k), k.origin, count(k.bottoms), count(k.tops), _cases(k), plain(k.doc)) for k in kinds)]
+    widths = [max(len(row[i]) for row in rows) for i in range(6)]
     for row, settings in zip(rows, [[], *map(short, kinds)], strict=True):
         line = "  ".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)).rstrip()
         yield line if len(line) <= WIDTH else line[: WIDTH - 3].rstrip() + "..."
@@ -84,6 +85,7 @@ def page(name: str) -> Iterator[str]:
     """All about one type: blobs, what it does, every field with type and default. Raises ConfigError if it is unknown."""
     kind = lookup(name)
     yield f"{kind.name} ({family(kind)})"
+    yield f"  origin: {kind.origin}"
     yield f"  bottoms: {count(kind.bottoms)}   tops: {count(kind.tops)}   golden cases: {_cases(kind) or 'none'}"
     if kind.loss:
         yield "  a loss: loss_weight 1 on its first top unless told"
@@ -107,13 +109,14 @@ def page(name: str) -> Iterator[str]:
 def markdown() -> Iterator[str]:
     """The table of docs/layers.md."""
     yield from HEAD.splitlines()
-    yield "| type | family | bottoms | tops | cases | what it does | settings |"
-    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield "| type | family | origin | bottoms | tops | cases | what it does | settings |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for kind in _kinds():
         settings = "<br>".join(f"`{line}`" for line in short(kind)).replace("|", "\\|")
         cells = (
             kind.name,
             family(kind),
+            kind.origin,
             count(kind.bottoms),
             count(kind.tops),
             _cases(kind),

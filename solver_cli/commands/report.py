@@ -79,7 +79,8 @@ def plan(
 
 def _build(solver: str, spec: NetSpec, python_layers: bool) -> Net:
     """The net without values; absent data are stood in for where their shapes are known."""
-    find_modules(solver, spec)
+    if python_layers:
+        find_modules(solver, spec)
     return Net(spec, device="meta", python_layers=python_layers, absent=lambda node, error: AbsentData(node.param, error))
 
 

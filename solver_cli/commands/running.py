@@ -43,8 +43,13 @@ def reported(level: int = logging.INFO, quiet: bool = False, rank: str = "0") ->
             line = getattr(error, "traceback", "") + (str(error) if error.where else f"error: {error}")
             click.echo(line if rank == "0" else f"rank {rank}: {line}", err=True)
         leave(1)
-    except (RuntimeError, MemoryError) as error:
-        if line := _device_trouble(error):
+    except Exception as error:
+        from solver_cli.text.user_code import own_failure
+
+        if line := own_failure(error):
+            click.echo(line, err=True)
+            leave(1)
+        if isinstance(error, (RuntimeError, MemoryError)) and (line := _device_trouble(error)):
             click.echo(f"error: {line}", err=True)
             sys.exit(1)
         raise

@@ -19,6 +19,7 @@ from solver_cli.parallel.launch import launch
 from solver_cli.parallel.ranks import ALONE, Ranks, from_environment, joined
 from solver_cli.passes.memory import batch_of
 from solver_cli.snapshots.archive import newest_whole
+from solver_cli.solver.building import bring
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
 from solver_cli.solver.solver import Solver
@@ -37,6 +38,7 @@ def train(path: str, run: RunOptions) -> int:
     if size == 1:
         return train_rank(path, run, ALONE)
     with log.silent():  # the first rank says it all
+        bring(run.schema, run.layers, run.python_layers)
         choose_device(effective(path, settings=run.settings), run.gpu, run.cpu, Ranks(size - 1, size, size - 1))
     return launch(start_rank, size, size, path, run)
 
@@ -55,6 +57,7 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
     """
     if ranks.size > 1 and run.batch_norm_window == "iter_size":
         raise ConfigError("--batch-norm-window iter_size does not reach over several ranks: leave it out")
+    bring(run.schema, run.layers, run.python_layers)
     spec = effective(
         path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
     )

@@ -98,7 +98,7 @@ class _Pairs:
         self._pool.close()
 
 
-@source("DenseImageData", tops=2, transforms=True)
+@source("DenseImageData", origin="SegNet", tops=2, transforms=True)
 class DenseImageData(_Pairs):
     """Pictures and label pictures named in a list, mirrored and cropped alike, at random in both phases: SegNet's.
 
@@ -145,7 +145,7 @@ class DenseImageData(_Pairs):
         return picture[part], label[part]
 
 
-@source("ImageSegData", param="image_data_param", tops=(2, 3), transforms=True)
+@source("ImageSegData", origin="DeepLab", param="image_data_param", tops=(2, 3), transforms=True)
 class ImageSegData(_Pairs):
     """Pictures named in a list with a label for each pixel, scaled, cropped and mirrored alike: DeepLab's and PSPNet's.
 

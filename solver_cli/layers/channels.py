@@ -9,7 +9,7 @@ from solver_cli.layers.common import shape_of
 from solver_cli.registry import layer
 
 
-@layer("Axpy", param=None, bottoms=3, apart=True, half=True)
+@layer("Axpy", origin="SENet", param=None, bottoms=3, apart=True, half=True)
 def axpy(scale: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """top = bottom 0, one number for each record and channel, times bottom 1 plus bottom 2 (SENet)"""
     if x.dim() < 2 or shape_of(x) != shape_of(y):
@@ -25,7 +25,7 @@ def axpy(scale: Tensor, x: Tensor, y: Tensor) -> Tensor:
     return y.addcmul(scale.reshape(x.shape[:2] + (1,) * (x.dim() - 2)), x)
 
 
-@layer("ShuffleChannel", apart=True, half=True)
+@layer("ShuffleChannel", origin="ShuffleNet", apart=True, half=True)
 def shuffle_channel(x: Tensor, *, group: int) -> Tensor:
     """top = bottom with its channels, seen as (group, C / group), transposed"""
     if group == 0 or x.dim() < 2 or x.shape[1] % group:

@@ -254,7 +254,7 @@ class Convolution(Filters):
 
 
 @layer(
-    "DepthwiseConvolution",
+    "DepthwiseConvolution", origin="yonghenglh6",
     param="convolution_param",
     bottoms=(1, None),
     tops=SAME,
@@ -269,7 +269,7 @@ class DepthwiseConvolution(Convolution):
 
 
 @layer(
-    "ConvolutionDepthwise",
+    "ConvolutionDepthwise", origin="jolibrain",
     param="convolution_param",
     apart=APART,
     half=True,

@@ -15,7 +15,7 @@ from solver_cli.layers.multibox import check_bottoms
 from solver_cli.registry import layer
 
 
-@layer("DetectionOutput", bottoms=(3, 4), dynamic=True, no_gradient=(0, 1, 2))
+@layer("DetectionOutput", origin="SSD", bottoms=(3, 4), dynamic=True, no_gradient=(0, 1, 2))
 class DetectionOutput(nn.Module):
     """top (1, 1, n, 7) = picture, class, score, xmin, ymin, xmax, ymax of what is found, by picture, class, falling score
 

@@ -15,7 +15,7 @@ from solver_cli.registry import layer
 FIELD = "detection_evaluate_param"
 
 
-@layer("DetectionEvaluate", bottoms=2, dynamic=True, once=True, no_gradient=(0, 1))
+@layer("DetectionEvaluate", origin="SSD", bottoms=2, dynamic=True, once=True, no_gradient=(0, 1))
 class DetectionEvaluate(nn.Module):
     """top (1, 1, classes + n, 5) = for each class -1, class, objects, -1, -1; then picture, class, score, hit, miss
 

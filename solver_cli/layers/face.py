@@ -36,7 +36,7 @@ def _check_labels(bottoms: Sequence[Shape], outer: int) -> None:
 
 
 @layer(
-    "CenterLoss",
+    "CenterLoss", origin="caffe-face",
     bottoms=2,
     loss=True,
     no_gradient=(1,),
@@ -89,7 +89,7 @@ def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -
 
 
 @layer(
-    "MarginInnerProduct",
+    "MarginInnerProduct", origin="SphereFace",
     bottoms=2,
     tops=(1, 2),
     in_place=False,
@@ -190,7 +190,7 @@ MARGINS: dict[int, Callable[[Tensor], Psi]] = {
 }
 
 
-@layer("Normalize/normface", param="normalize_param", tops=(1, 2), in_place=False, apart=True)
+@layer("Normalize/normface", origin="NormFace", param="normalize_param", tops=(1, 2), in_place=False, apart=True)
 class Normalize(nn.Module):
     """top 0 = bottom, divided at each place by its norm over the channels, L2 or L1; top 1 = the norm (N, 1, H, W).
 
@@ -225,7 +225,7 @@ class Normalize(nn.Module):
 
 
 @layer(
-    "LabelSpecificAdd",
+    "LabelSpecificAdd", origin="NormFace",
     bottoms=2,
     tops=(1, 2),
     no_gradient=(1,),

@@ -29,7 +29,7 @@ class _PlainMean(_Mean):
 
 
 @layer(
-    "SoftmaxWithLoss/segnet",
+    "SoftmaxWithLoss/segnet", origin="SegNet",
     param="softmax_param",
     bottoms=2,
     loss=True,
@@ -60,7 +60,7 @@ class WeightedSoftmaxWithLoss(SoftmaxWithLoss):
         self.weight = torch.tensor(weights, device="cpu")
 
 
-@layer("TripletLoss", bottoms=3, loss=True, apart=True)
+@layer("TripletLoss", origin="NormFace", bottoms=3, loss=True, apart=True)
 def triplet_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: float) -> Tensor:
     """top = 1 / 2N sum of max(margin + |a - p|^2 - |a - n|^2, 0), a, p, n the rows (N, C) of the bottoms (NormFace)"""
     for i, x in enumerate((positive, negative), 1):
@@ -73,7 +73,7 @@ def triplet_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, margin: 
     return (margin + near - far).relu().sum() / (2 * len(anchor))
 
 
-@layer("CtcLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
+@layer("CtcLoss", origin="warp-ctc", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 class CtcLoss(nn.Module):
     """top = mean over the streams of -log p(labels | scores), by connectionist temporal classification.
 
@@ -125,7 +125,7 @@ NEVER = 1e6  # how much larger than a picture an ignored class counts
 
 
 @layer(
-    "DiceCoefLoss",
+    "DiceCoefLoss", origin="jolibrain",
     bottoms=2,
     loss=True,
     no_gradient=(1,),

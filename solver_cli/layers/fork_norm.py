@@ -73,7 +73,7 @@ class StoredStatistics(torch.autograd.Function):
         return dx, None, None, d_scale, d_bias, None
 
 
-@layer("BN/segnet", tops=(1, 3), half=lambda param, _: len(param.top) == 1, apart=True)
+@layer("BN/segnet", origin="SegNet", tops=(1, 3), half=lambda param, _: len(param.top) == 1, apart=True)
 class SegNetBN(nn.Module):
     """top = scale * (bottom - mean) / sqrt(variance + 1e-9) + shift, by the batch in both phases.
 
@@ -100,7 +100,7 @@ class SegNetBN(nn.Module):
         return tops[: self.num_tops] if self.num_tops > 1 else y
 
 
-@layer("BN/yjxiong", same_shape=True, apart=True, half=True)
+@layer("BN/yjxiong", origin="yjxiong", same_shape=True, apart=True, half=True)
 class RunningBN(nn.Module):
     """top = slope * (bottom - mean) / sqrt(variance + eps) + bias, by the batch in training, else by the running statistics.
 
@@ -140,7 +140,7 @@ class RunningBN(nn.Module):
         return y
 
 
-@layer("BatchNorm/nvcaffe", param="batch_norm_param", same_shape=True, apart=True, half=True)
+@layer("BatchNorm/nvcaffe", origin="NVCaffe", param="batch_norm_param", same_shape=True, apart=True, half=True)
 class NVCaffeBatchNorm(Counting):
     """top = scale * (bottom - mean) / sqrt(variance + eps) + bias, by the batch in training, else by the running statistics.
 
@@ -184,7 +184,7 @@ class NVCaffeBatchNorm(Counting):
         return y
 
 
-@layer("BatchNorm/intel", param="batch_norm_param", same_shape=True, apart=True, half=True)
+@layer("BatchNorm/intel", origin="Intel", param="batch_norm_param", same_shape=True, apart=True, half=True)
 class IntelBatchNorm(BatchNorm):
     """top = BatchNorm of `stats_batch_size` records at a time, times weight plus bias where asked for; `relu`: max(that, 0).
 

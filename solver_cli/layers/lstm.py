@@ -20,7 +20,7 @@ def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -
     return bottoms[0][0] * (prod(blobs[0]) + prod(blobs[1]))
 
 
-@layer("Lstm", bottoms=(1, 2), in_place=False, no_gradient=(1,), spared=(1,), work=_work)
+@layer("Lstm", origin="caffe-lstm", bottoms=(1, 2), in_place=False, no_gradient=(1,), spared=(1,), work=_work)
 class Lstm(nn.Module):
     """c = m f c' + i g, h = o tanh(c), gates i, f, o, g from W_x x + b + W_h m h'; top (T * N, H).
 

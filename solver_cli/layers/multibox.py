@@ -35,7 +35,7 @@ class Objects:
     wrong: Tensor | None  # labels that are none, where nobody could say so
 
 
-@layer("MultiBoxLoss", bottoms=4, loss=True, once=True, no_gradient=(2, 3), spared=(1,))
+@layer("MultiBoxLoss", origin="SSD", bottoms=4, loss=True, once=True, no_gradient=(2, 3), spared=(1,))
 class MultiBoxLoss(nn.Module):
     """top = (loc_weight sum of losses of matched boxes' codes + sum of losses of chosen boxes' classes) / normaliser
 

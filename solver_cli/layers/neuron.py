@@ -90,7 +90,7 @@ class Dropout(nn.Module):
         return mask.bernoulli_(1 - self.ratio, generator=None if like.is_meta else self.generator)
 
 
-@layer("SpatialDropout", param="dropout_param", apart=True, half=True)
+@layer("SpatialDropout", origin="Intel", param="dropout_param", apart=True, half=True)
 class SpatialDropout(Dropout):
     """top = bottom * mask / (1 - dropout_ratio), one mask value a channel; outside of training top = bottom
 
@@ -209,13 +209,13 @@ def relu(x: Tensor, *, negative_slope: float) -> Tensor:
     return F.leaky_relu(x, negative_slope) if negative_slope else F.relu(x)
 
 
-@layer("ReLU6", param="relu6_param", apart=True, half=True)
+@layer("ReLU6", origin="chuanqi305", param="relu6_param", apart=True, half=True)
 def relu6(x: Tensor, *, negative_slope: float) -> Tensor:
     """top = min(max(bottom, 0), 6) + negative_slope * min(bottom, 0), with derivative 0 from 6 on"""
     return torch.where(x >= 6, 6, relu(x, negative_slope=negative_slope))
 
 
-@layer("SeLu", param="selu_param", apart=True, half=True)
+@layer("SeLu", origin="jolibrain", param="selu_param", apart=True, half=True)
 class SeLu(nn.Module):
     """top = lambda * bottom where it is positive, else lambda * alpha * (e^bottom - 1)"""
 

@@ -242,7 +242,7 @@ class MeanVariance(torch.autograd.Function):
         return (dy - straight - y * along).div_(divisor), None, None
 
 
-@layer("Normalize/ssd", param="norm_param", same_shape=True, apart=True)
+@layer("Normalize/ssd", origin="SSD", param="norm_param", same_shape=True, apart=True)
 class Normalize(nn.Module):
     """top = scale bottom / sqrt(sum of bottom^2 + eps), summed over the channels of each place, or over a whole picture.
 

@@ -25,8 +25,8 @@ TRAITS: dict[str, Any] = {
 }
 
 
-@layer("SoftmaxWithLoss/rfcn", param="softmax_param", tops=(1, 3), **TRAITS)
-@layer("SoftmaxWithLossOHEM", param="softmax_param", tops=(1, 3), **TRAITS)
+@layer("SoftmaxWithLoss/rfcn", origin="R-FCN", param="softmax_param", tops=(1, 3), **TRAITS)
+@layer("SoftmaxWithLossOHEM", origin="R-FCN", param="softmax_param", tops=(1, 3), **TRAITS)
 class SoftmaxWithLossOHEM(nn.Module):
     """top 0 = SoftmaxWithLoss, top 1 = the softmax, top 2 = -log softmax(bottom 0)[label] in the labels' shape, 0 if ignored
 
@@ -54,7 +54,7 @@ def _read(x: Tensor, labels: Tensor, axis: int, mean: _Mean) -> tuple[Tensor, Te
     return x.reshape(target.shape[0], x.shape[axis], target.shape[1]), target, mean.valid(target), wrong
 
 
-@layer("FocalLoss", tops=(1, 2), **TRAITS)
+@layer("FocalLoss", origin="jolibrain", tops=(1, 2), **TRAITS)
 class FocalLoss(nn.Module):
     """top 0 = mean of -alpha (1 - p)^gamma log p, p = softmax(bottom 0)[label], over what counts; top 1 = the softmax
 
@@ -95,7 +95,7 @@ class FocalLoss(nn.Module):
         return loss if self.num_tops == 1 else (loss, x.detach().softmax(self.axis))
 
 
-@layer("BoxAnnotatorOHEM", param="box_annotator_ohem_param", bottoms=4, tops=2)
+@layer("BoxAnnotatorOHEM", origin="R-FCN", param="box_annotator_ohem_param", bottoms=4, tops=2)
 def box_annotator_ohem(
     rois: Tensor, losses: Tensor, labels: Tensor, weights: Tensor, *, roi_per_img: int, ignore_label: int
 ) -> tuple[Tensor, Tensor]:

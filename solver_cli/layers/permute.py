@@ -14,7 +14,7 @@ def _apart(param: LayerParameter, bottoms: Shapes) -> bool:
     return param.permute_param.order[:1] in ([], [0])
 
 
-@layer("Permute", in_place=False, apart=_apart, half=True, view=True)
+@layer("Permute", origin="SSD", in_place=False, apart=_apart, half=True, view=True)
 def permute(x: Tensor, *, order: tuple[int, ...]) -> Tensor:
     """top = bottom with its axes in the given order; those that are not listed follow as they were"""
     for i, axis in enumerate(order):

@@ -17,7 +17,7 @@ EQUAL = 1e-6  # aspect ratios that differ by less are one
 FIELD = "prior_box_param"
 
 
-@layer("PriorBox", bottoms=2)
+@layer("PriorBox", origin="SSD", bottoms=2)
 class PriorBox(nn.Module):
     """top (1, 2, 4 n) = boxes xmin ymin xmax ymax around each cell of bottom 0, as shares of picture bottom 1; variances
 

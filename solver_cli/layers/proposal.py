@@ -34,7 +34,7 @@ def _overlap(a: Tensor, b: Tensor) -> Tensor:
     return shared / (areas[0] + areas[1] - shared)
 
 
-@layer("Proposal", bottoms=3, tops=(1, 2), dynamic=True)
+@layer("Proposal", origin="NormFace", bottoms=3, tops=(1, 2), dynamic=True)
 class Proposal(nn.Module):
     """top 0 = the post_nms_topn best boxes of each picture (R, 5): picture, x1, y1, x2, y2; top 1 = their scores (R)
 

@@ -14,14 +14,14 @@ def _four_axes(x: Tensor) -> None:
         raise ConfigError(f"the bottom must have 4 axes (N, C, H, W), not the shape {shape_of(x)}", field="bottom[0]")
 
 
-@layer("Flip", in_place=False, same_shape=True, apart=True, half=True)
+@layer("Flip", origin="NormFace", in_place=False, same_shape=True, apart=True, half=True)
 def flip(x: Tensor, *, flip_width: bool, flip_height: bool) -> Tensor:
     """top = bottom (N, C, H, W), mirrored left to right (`flip_width`), top to bottom (`flip_height`), or both"""
     _four_axes(x)
     return x.flip([axis for axis, wanted in ((2, flip_height), (3, flip_width)) if wanted])
 
 
-@layer("Reorg", in_place=False, apart=True, half=True)
+@layer("Reorg", origin="YOLO2", in_place=False, apart=True, half=True)
 def reorg(x: Tensor, *, stride: int | None, reverse: bool) -> Tensor:
     """top = (N, C, H, W) as (N, C s^2, H / s, W / s), s = stride; with `reverse` (N, C / s^2, H s, W s)
 

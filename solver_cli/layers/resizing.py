@@ -26,7 +26,7 @@ def _error(message: str, field: str) -> ConfigError:
     return ConfigError(message, field=f"upsample_param.{field}")
 
 
-@layer("Upsample/yolo", param="upsample_param", apart=True, half=True)
+@layer("Upsample/yolo", origin="MobileNet-YOLO", param="upsample_param", apart=True, half=True)
 class Repeat(nn.Module):
     """top = each value of bottom (N, C, H, W), `scale` times in each row and column"""
 
@@ -44,7 +44,7 @@ class Repeat(nn.Module):
         return F.interpolate(x, scale_factor=self.scale, mode="nearest")
 
 
-@layer("Upsample/segnet", param="upsample_param", bottoms=2, apart=True)
+@layer("Upsample/segnet", origin="SegNet", param="upsample_param", bottoms=2, apart=True)
 class Unpool(nn.Module):
     """top = bottom 0, each value at the index of its plane that bottom 1 gives (top 1 of a MAX Pooling), and 0 elsewhere.
 
@@ -116,7 +116,7 @@ class _Placed(torch.autograd.Function):
         return grads[0].gather(2, index), None, None
 
 
-@layer("Interp", apart=True)
+@layer("Interp", origin="DeepLab", apart=True)
 class Interp(nn.Module):
     """top = bottom (N, C, H, W), brought to another size by lines between its values, corners on corners.
 

@@ -55,7 +55,7 @@ def _within(begin: Tensor, end: Tensor, size: int) -> Cells:
     return begin.long().clamp(0, size), end.long().clamp(0, size)
 
 
-@layer("ROIPooling", bottoms=2)
+@layer("ROIPooling", origin="R-CNN", bottoms=2)
 class ROIPooling(nn.Module):
     """top = the greatest value of each of pooled_h x pooled_w cells of each roi, 0 of none: (R, C, pooled_h, pooled_w)
 
@@ -215,7 +215,7 @@ def _halves(half: Tensor, whole: Tensor, axis: int, step: int) -> None:
         )
 
 
-@layer("PSROIPooling", param="psroi_pooling_param", bottoms=2)
+@layer("PSROIPooling", origin="R-FCN", param="psroi_pooling_param", bottoms=2)
 class PSROIPooling(nn.Module):
     """top = the mean of each of group_size^2 cells of each roi, each cell from channels of its own: (R, output_dim, g, g)
 

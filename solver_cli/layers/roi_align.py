@@ -16,7 +16,7 @@ from solver_cli.registry import layer
 PIECE = 1 << 26  # values of rois, summed up along the height, that are held at once
 
 
-@layer("ROIAlign", param="roi_align_param", bottoms=2)
+@layer("ROIAlign", origin="py-RFCN-priv", param="roi_align_param", bottoms=2)
 class ROIAlign(nn.Module):
     """top = the mean of bilinear samples in each of pooled_h x pooled_w cells of each roi: (R, C, pooled_h, pooled_w)
 

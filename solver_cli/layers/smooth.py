@@ -31,7 +31,7 @@ def _smooth(x: Tensor, edge: float = 1.0) -> Tensor:
     return F.smooth_l1_loss(x, x.new_zeros(()).expand_as(x), beta=edge, reduction="none")
 
 
-@layer("SmoothL1Loss/rcnn", param="smooth_l1_loss_param", bottoms=(2, 4), loss=True)
+@layer("SmoothL1Loss/rcnn", origin="R-CNN", param="smooth_l1_loss_param", bottoms=(2, 4), loss=True)
 class SmoothL1LossOfRCNN(nn.Module):
     """top = 1 / N sum of outside * s(inside * (bottom 0 - bottom 1)), s(x) = sigma^2 x^2 / 2 below 1 / sigma^2, else linear
 
@@ -59,8 +59,8 @@ class SmoothL1LossOfRCNN(nn.Module):
         return total / x.shape[0] if self.mean else total
 
 
-@layer("SmoothL1Loss/rfcn", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
-@layer("SmoothL1LossOHEM", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
+@layer("SmoothL1Loss/rfcn", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
+@layer("SmoothL1LossOHEM", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
 class SmoothL1LossOHEM(nn.Module):
     """top 0 = sum of s(bottom 2 * (bottom 0 - bottom 1)) / normaliser, top 1 = these sums over axis 1, (N, 1, H, W)
 
@@ -87,13 +87,13 @@ def _refuse(param: LossParameter, *fields: str) -> None:
             raise ConfigError(f"{field} means nothing to this loss: take it out", field=f"loss_param.{field}")
 
 
-@layer("SmoothL1Loss/ssd", param=None, bottoms=2, loss=True, apart=True)
+@layer("SmoothL1Loss/ssd", origin="SSD", param=None, bottoms=2, loss=True, apart=True)
 def smooth_l1_loss_of_ssd(x: Tensor, target: Tensor) -> Tensor:
     """top = 1 / N sum of s(bottom 0 - bottom 1), s(x) = x^2 / 2 below 1, else |x| - 1/2"""
     return _smooth(_difference(x, target)[0]).sum() / x.shape[0]
 
 
-@layer("SmoothL1Loss/normface", param="smoothl1_param", bottoms=(2, 3), loss=True)
+@layer("SmoothL1Loss/normface", origin="NormFace", param="smoothl1_param", bottoms=(2, 3), loss=True)
 class SmoothL1LossOfNormFace(nn.Module):
     """top = 1 / N sum of s(bottom 2 * (bottom 0 - bottom 1)), s(x) = x^2 / 2 below t = turn_point, else |x| - t + t^2 / 2
 
@@ -112,7 +112,7 @@ class SmoothL1LossOfNormFace(nn.Module):
         return losses.sum() / x.shape[0]
 
 
-@layer("L1Loss", param=None, bottoms=2, loss=True, apart=True)
+@layer("L1Loss", origin="NVCaffe", param=None, bottoms=2, loss=True, apart=True)
 def l1_loss(x: Tensor, target: Tensor) -> Tensor:
     """top = 1 / N sum of |bottom 0 - bottom 1|, with derivative 0 at 0"""
     return _difference(x, target)[0].abs().sum() / x.shape[0]

@@ -115,7 +115,7 @@ def last(slots: Tensor, valid: Tensor, size: int, numbers: Tensor | None = None)
     return found.scatter_reduce_(1, slots.where(valid, size), numbers.expand_as(slots), "amax")[:, :size]
 
 
-@layer("RegionLoss", bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True)
+@layer("RegionLoss", origin="YOLO2", bottoms=2, loss=True, no_gradient=(1,), spared=(1,), apart=True)
 class RegionLoss(nn.Module):
     """top = 1 / N sum of squares of the deltas of boxes, objectness and classes; their 1 / N is the gradient
 

@@ -61,7 +61,7 @@ def _rows(found: Sequence[Found], threshold: float, pictures: int) -> Tensor:
     return torch.cat(parts, 1)[None, None]
 
 
-@layer("YoloDetectionOutput", bottoms=(1, 2), dynamic=True)
+@layer("YoloDetectionOutput", origin="MobileNet-YOLO", bottoms=(1, 2), dynamic=True)
 class YoloDetectionOutput(nn.Module):
     """top = boxes whose objectness times best softmax is at least confidence_threshold, after suppression, (1, 1, K, 7)
 
@@ -99,7 +99,7 @@ class YoloDetectionOutput(nn.Module):
         return boxes[kept], scores[kept], classes[kept]
 
 
-@layer("Yolov3DetectionOutput", bottoms=(1, None), dynamic=True)
+@layer("Yolov3DetectionOutput", origin="MobileNet-YOLO", bottoms=(1, None), dynamic=True)
 class Yolov3DetectionOutput(nn.Module):
     """top = boxes with objectness times a class's sigmoid above confidence_threshold, after suppression, (1, 1, K, 7)
 

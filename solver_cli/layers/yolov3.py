@@ -126,7 +126,7 @@ def _rounder(a: Tensor, b: Tensor, fit: Tensor) -> Tensor:
     return F.pad(torch.stack([step * a[..., 3], -step * a[..., 2]], -1), (2, 0))
 
 
-@layer("Yolov3", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
+@layer("Yolov3", origin="MobileNet-YOLO", bottoms=2, loss=True, no_gradient=(1,), spared=(1,))
 class Yolov3(nn.Module):
     """top = 1 / N sum of squares of the deltas of boxes, objectness and classes; their 1 / N is the gradient
 

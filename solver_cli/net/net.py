@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,7 @@ from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error, out_of_memory
 from solver_cli.fillers import fill
+from solver_cli.net import own
 from solver_cli.net.fusion import fuse
 from solver_cli.net.labels import checked
 from solver_cli.net.plan import (
@@ -30,9 +32,11 @@ from solver_cli.net.plan import (
     refuse_gradients,
     shape_string,
 )
+from solver_cli.registry import load_packages
 from solver_cli.text import dialects, forks, prototxt
 from solver_cli.text.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
 from solver_cli.text.number_types import check_types
+from solver_cli.text.theirs import check_net as check_theirs
 
 Observer = Callable[[Node, list[Tensor], tuple[Tensor, ...]], None]
 
@@ -74,6 +78,7 @@ class Net(nn.Module):
             self.generator.manual_seed(seed)
         layers = dialects.tell(spec, filter_layers(spec))
         forks.check_net(spec, layers)
+        check_theirs(spec, layers)
         check_types(spec, layers)
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
@@ -103,13 +108,18 @@ class Net(nn.Module):
 
     @classmethod
     def from_text(cls, text: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
-        """Build a net from its text. `options`: device, seed. Raises ConfigError with line and column."""
-        return cls(_in_state(parse_net(text), phase, level, stages), **options)
+        """Build a net from its text. `options`: device, seed, and accept as a solver takes it. Raises ConfigError with line
+        and column."""
+        load_packages()
+        spec = replace(parse_net(text), accept=tuple(options.pop("accept", ())))
+        return cls(_in_state(spec, phase, level, stages), **options)
 
     @classmethod
     def from_file(cls, path: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
-        """Build a net from the file `path`. `options`: device, seed. Raises ConfigError with file, line and column."""
-        return cls(_in_state(read_net(path), phase, level, stages), **options)
+        """Build a net from the file `path`. `options`: those of `from_text`. Raises ConfigError with file, line, column."""
+        load_packages()
+        spec = replace(read_net(path), accept=tuple(options.pop("accept", ())))
+        return cls(_in_state(spec, phase, level, stages), **options)
 
     # -- learned blobs ----------------------------------------------------------------------------------------------
 
@@ -268,8 +278,12 @@ class Net(nn.Module):
                 bottoms = []  # the next layer's work needs their memory
         except Error as error:
             raise node.spec.locate(error) if node else error from None
-        except (RuntimeError, IndexError) as error:
+        except Exception as error:
             if node is None or out_of_memory(error):
+                raise
+            if node.kind.brought:
+                raise node.spec.locate(own.failed(error, node.kind)) from error
+            if not isinstance(error, (RuntimeError, IndexError)):
                 raise
             shapes = ", ".join(str(tuple(b.shape)) for b in bottoms)
             node.spec.fail(f"failed on bottoms of shape {shapes}: {first_line(error)}")

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from solver_cli import data as _data  # noqa: F401 - registers the data layers
 from solver_cli import layers as _layers  # noqa: F401 - registers the compute layers
-from solver_cli import log
+from solver_cli import log, schema
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, ParamSpec, Phase
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, DataError, Error
 from solver_cli.fillers import FillerError
+from solver_cli.net import own
 from solver_cli.registry import SAME, LayerType, Says, Shape, layer, lookup
 from solver_cli.text.netspec import LayerSpec
 
@@ -125,9 +126,9 @@ class Planner:
         param.CopyFrom(spec.param)
         if not param.HasField("phase"):
             param.phase = self.phase
-        kind = lookup(spec.kind or param.type)
-        if kind.user_code and not self.python_layers:
-            code = kind.user_code(param)
+        kind = lookup(spec.kind or param.type, self.python_layers)
+        if (kind.user_code or kind.brought) and not self.python_layers:
+            code = kind.user_code(param) if kind.user_code else kind.origin
             raise ConfigError(f"is code ({code}), and Python layers are refused (--no-python-layers)", field="type")
         if param.propagate_down and len(param.propagate_down) != len(param.bottom):
             raise ConfigError(
@@ -185,7 +186,8 @@ class Planner:
         elif kind.source:
             generator = np.random.default_rng(self.rng.integers(2**63))
             try:
-                source: Source = kind.build(node.param, training, generator)
+                param = schema.widened(node.param) if kind.brought else node.param
+                source: Source = kind.build(param, training, generator)
             except DataError as error:
                 if self.absent is None:
                     raise
@@ -193,6 +195,8 @@ class Planner:
             except RuntimeError as error:
                 raise ConfigError(f"cannot make its tops: {first_line(error)}") from None
             node.source, node.shapes = source, [tuple(shape) for shape in source.shapes]
+        elif kind.brought:
+            self._build_own(node, training)
         else:
             with torch.device("meta"):
                 node.run = instantiate(kind, node.param, node.below, len(node.tops))
@@ -200,9 +204,20 @@ class Planner:
                     if hasattr(type(node.module), "spec"):
                         node.module.spec = node.spec  # type: ignore[assignment]
                     node.module.train(training)
-                    blobs = dict(node.module.named_parameters())
-                    node.blob_names, node.blob_shapes = tuple(blobs), tuple(tuple(b.shape) for b in blobs.values())
+                    name_blobs(node, node.module)
                 node.shapes = node.below if kind.same_shape else infer_shapes(node)
+
+    def _build_own(self, node: Node, training: bool) -> None:
+        """Make the function or module of a user's own type, and run it once without data."""
+        make = partial(instantiate, node.kind, node.param, node.below, len(node.tops))
+        with own.telling("cannot be made", node.kind):
+            node.run = own.made(make, training, int(self.rng.integers(2**63)))
+        with own.telling("fails on tensors without data", node.kind), torch.device("meta"):
+            tops = as_tuple(own.on_meta(node.run)(*(torch.empty(shape) for shape in node.below)))
+        node.shapes = [tuple(top.shape) for top in own.checked(tops, len(node.tops))]
+        if node.module is not None:
+            own.forget_values(node.module)
+            name_blobs(node, node.module)
 
     def _finish(self, node: Node) -> None:
         for what, shapes in (("top", node.shapes), ("learned blob", node.blob_shapes)):
@@ -264,10 +279,9 @@ def input_shapes(param: LayerParameter) -> list[Shape]:
 
 def instantiate(kind: LayerType, param: LayerParameter, bottoms: list[Shape], num_tops: int) -> Callable[..., Any]:
     """The layer's function with its settings bound, or its module."""
+    param = schema.widened(param) if kind.brought else param
     message = getattr(param, kind.param) if kind.param else param
-    signature = inspect.signature(kind.build)
-    wanted = [name for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY]
-    settings = {name: setting(name, message, param, num_tops) for name in wanted}
+    settings = {name: setting(name, message, param, num_tops) for name in kind.asks if not _left(kind, name, message)}
     if not kind.is_class:
         return partial(kind.build, **settings) if settings else kind.build
     try:
@@ -287,6 +301,8 @@ def setting(name: str, message: Message, param: LayerParameter, num_tops: int) -
         return num_tops
     field = message.DESCRIPTOR.fields_by_name.get(name)
     if field is None or message is param:
+        if not hasattr(param, name):
+            raise ConfigError(f"asks for '{name}', which {schema.name_of(message.DESCRIPTOR)} has not", field="type")
         return getattr(param, name)
     value = getattr(message, name)
     if hasattr(value, "append") or hasattr(value, "add"):
@@ -294,6 +310,19 @@ def setting(name: str, message: Message, param: LayerParameter, num_tops: int) -
     if field.message_type is None and not field.has_default_value and not message.HasField(name):
         return None
     return value
+
+
+def _left(kind: LayerType, name: str, message: Message) -> bool:
+    """Whether a setting that the text does not give is left to the default that the layer's own argument has."""
+    argument = inspect.signature(kind.build).parameters[name]
+    known = name in message.DESCRIPTOR.fields_by_name and name != "num_tops"
+    return known and argument.default is not argument.empty and name not in {field.name for field, _ in message.ListFields()}
+
+
+def name_blobs(node: Node, module: nn.Module) -> None:
+    """Note the names and shapes of the module's learned blobs."""
+    blobs = dict(module.named_parameters())
+    node.blob_names, node.blob_shapes = tuple(blobs), tuple(tuple(blob.shape) for blob in blobs.values())
 
 
 def infer_shapes(node: Node) -> list[Shape]:

@@ -22,6 +22,7 @@ from solver_cli.pycaffe.blob import Array, Blob, BlobVec, gradient
 from solver_cli.pycaffe.layer import Layer, NetLayer
 from solver_cli.pycaffe.passes import Captured, Pass, kept_tops
 from solver_cli.pycaffe.python_layer import PythonLayer
+from solver_cli.registry import load_packages
 from solver_cli.snapshots import snapshot
 from solver_cli.text.netspec import read_net
 from solver_cli.text.user_code import UserCodeError
@@ -44,6 +45,7 @@ class Net:
         for path in (network_file, weights):
             if path is not None and not Path(path).is_file():
                 raise RuntimeError(f"Could not open file {path}")
+        load_packages()
         spec = read_net(str(network_file))
         with unwrapped():
             built = core.Net(

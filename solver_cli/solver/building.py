@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
-from solver_cli import log
+from solver_cli import log, schema
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.data.dealing import Dealing
 from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
 from solver_cli.parallel.ranks import Ranks
-from solver_cli.registry import find
+from solver_cli.registry import find, load_packages
 from solver_cli.snapshots import snapshot
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import detection, doubts
@@ -21,7 +21,7 @@ from solver_cli.solver.outside import Outside
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.solver.watchers import check_output
 from solver_cli.text.netspec import NetSpec, filter_layers
-from solver_cli.text.user_code import look_in
+from solver_cli.text.user_code import load_layers, look_in
 
 Prepare = Callable[[Net], None]
 Device = torch.device | str | None
@@ -32,6 +32,16 @@ def default_device(param: SolverParameter) -> torch.device:
     if param.solver_mode == SolverParameter.SolverMode.Value("GPU") and torch.cuda.is_available():
         return torch.device("cuda", param.device_id)
     return torch.device("cpu")
+
+
+def bring(schemas: Sequence[str], layers: Sequence[str], python_layers: bool = True) -> None:
+    """Add the user's schemas, layer types and those of installed packages, before a text is read. Raises Error."""
+    for path in schemas:
+        schema.add(path)
+    if python_layers:
+        load_packages()
+    for path in layers:
+        load_layers(path)
 
 
 def build_nets(
@@ -52,7 +62,8 @@ def build_nets(
     """
 
     def build(net_spec: NetSpec, index: int) -> Net:
-        find_modules(spec.file, net_spec)
+        if python_layers:
+            find_modules(spec.file, net_spec)
         seed = None if first_seed is None else first_seed + index
         net = Net(net_spec, device=device, seed=seed, python_layers=python_layers)
         deal(net, ranks, spec.param.test_iter[index - 1] if index else 0)

@@ -107,6 +107,16 @@ class Options:
     python_layers: bool = option(
         True, "Refuse layers of type Python, which run code of their own.", COMPUTES, names=["--no-python-layers"]
     )
+    layers: tuple[str, ...] = option(
+        (), "Bring layer types of your own, written in this Python file: docs/own-layers.md. Repeatable.", DATA,
+        metavar="FILE.py",
+    )  # fmt: skip
+    schema: tuple[str, ...] = option(
+        (), "Read what the caffe.proto of a fork has beside Caffe's. Repeatable.", DATA, metavar="FILE.proto"
+    )
+    accept: tuple[str, ...] = option(
+        (), "Train without what a layer's field of such a schema asks for. Repeatable.", DATA, metavar="FIELD"
+    )
     keep: int | None = option(None, "Keep the last N snapshots only.", KEPT, metavar="N", parse=whole(1))
     keep_best: str = option("", "Keep a snapshot of the best value of this test output.", KEPT, metavar="OUTPUT")
     csv: str = option("", "Write displays and tests into FILE.train, FILE.test, as Caffe's parse_log.", KEPT, metavar="FILE")
@@ -155,6 +165,8 @@ class RunOptions(Options):
         """What does not go together; "" if all does."""
         if self.snapshot and self.snapshot != "auto" and self.weights:
             return "give --snapshot to resume training or --weights to finetune, but not both"
+        if self.layers and not self.python_layers:
+            return "--layers brings Python layers, and --no-python-layers refuses them"
         if self.gpu and self.cpu:
             return "give --gpu or --cpu, but not both"
         if self.ranks > 1 and not self.cpu:

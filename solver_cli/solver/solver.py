@@ -23,7 +23,7 @@ from solver_cli.snapshots.parts import Each, Parts
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import testing
 from solver_cli.solver.alarm import Alarm
-from solver_cli.solver.building import Device, build_nets, check_all, default_device
+from solver_cli.solver.building import Device, bring, build_nets, check_all, default_device
 from solver_cli.solver.loglines import LogLines
 from solver_cli.solver.losses import Losses
 from solver_cli.solver.options import Options
@@ -66,9 +66,11 @@ class Solver:
         together. `settings`: single fields of `options.Options`, such as micro_batch=8, keep=3, precision="bf16"; `options`:
         all of them.
         """
-        self.spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
-        self.param = self.spec.param
         self.options = options = replace(options or Options(), **settings)
+        bring(options.schema, options.layers, options.python_layers)
+        spec = solver if isinstance(solver, SolverSpec) else read_solver(solver)
+        self.spec = replace(spec, accept=tuple(options.accept))
+        self.param = self.spec.param
         self.device = torch.device(device) if device is not None else default_device(self.param)
         self.ranks = ranks
         self.outside, self._resumed = Outside(ranks), False

@@ -15,7 +15,7 @@ from solver_cli.errors import ConfigError, nearest
 from solver_cli.solver import lr_policy
 from solver_cli.solver.detection import AP_VERSIONS
 from solver_cli.solver.lr_policy import POLICIES
-from solver_cli.text import forks, prototxt
+from solver_cli.text import forks, prototxt, theirs
 from solver_cli.text.netspec import NetSpec, read_net, upgraded
 from solver_cli.text.prototxt import Place
 from solver_cli.text.upgrade import upgrade_solver
@@ -33,6 +33,7 @@ class SolverSpec:
     file: str = "<text>"
     place: Place = field(default_factory=Place)
     dialect: str | None = None  # of its nets, where they do not tell: see text/dialects.py
+    accept: tuple[str, ...] = ()  # fields that only an added schema has and that may go unused: see text/theirs.py
 
     def fail(self, message: str, path: str | None = None) -> NoReturn:
         """Raise a ConfigError at the field `path`."""
@@ -77,6 +78,9 @@ def check(spec: SolverSpec) -> None:
     for path, words in forks.refused(param):
         spec.fail(words, path)
     forks.tell(param)
+    theirs.tell_solver(param, spec.place, spec.file, spec.accept)
+    if spec.accept:
+        _check_accept(spec)
     if param.type not in RULES:
         known = ", ".join(sorted(RULES))
         spec.fail(f"unknown solver type '{param.type}' (known types: {known}){nearest(param.type, RULES)}", "type")
@@ -104,6 +108,12 @@ def check(spec: SolverSpec) -> None:
             spec.fail(f"unknown {name} '{value}': expected {' or '.join(values)}{nearest(value, values)}", name)
     _check_policy(spec)
     _check_tests(spec)
+
+
+def _check_accept(spec: SolverSpec) -> None:
+    with log.silent():
+        nets = [train_net(spec), *(net for _, net in test_nets(spec))]
+    theirs.check_accept(spec.accept, [spec.place, *(net.place for net in nets)])
 
 
 def _check_policy(spec: SolverSpec) -> None:
@@ -154,7 +164,7 @@ def train_net(spec: SolverSpec) -> NetSpec:
     else:
         log.info("solver.cpp:102", f"Creating training net from net file: {param.net}")
         net = _file(spec, param.net, "net")
-    net = replace(net, dialect=spec.dialect)
+    net = replace(net, dialect=spec.dialect, accept=spec.accept)
     return net.with_state(NetState(phase=Phase.Value("TRAIN")), param.train_state)
 
 
@@ -172,7 +182,8 @@ def test_nets(spec: SolverSpec) -> list[tuple[str, NetSpec]]:
     phase = NetState(phase=Phase.Value("TEST"))
     states = param.test_state or [NetState()] * len(nets)
     pairs = zip(nets, states, strict=True)
-    return [(what, replace(net, dialect=spec.dialect).with_state(phase, state)) for (what, net), state in pairs]
+    told = [(what, replace(net, dialect=spec.dialect, accept=spec.accept), state) for (what, net), state in pairs]
+    return [(what, net.with_state(phase, state)) for what, net, state in told]
 
 
 def _inside(spec: SolverSpec, name: str, index: int | None = None) -> NetSpec:

@@ -6,6 +6,7 @@ know a field and others do not, it stays there, and KNOWN_TO names the types tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from google.protobuf.message import Message
 from solver_cli import log
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, SolverParameter
 from solver_cli.errors import ConfigError, Where
+from solver_cli.registry import find
 from solver_cli.text.netspec import LayerSpec, NetSpec
 
 Rows = dict[str, dict[str, str]]  # {fork: {message: its fields}}
@@ -264,8 +266,10 @@ def check_net(net: NetSpec, layers: Sequence[LayerSpec]) -> None:
         where = net.place.where(net.file, path) if net.place.line or net.place.children else Where(net.file)
         raise ConfigError(words, where)
     for layer in layers:
+        kind = find(layer.kind or layer.param.type, packages=False)
         for path, words in refused(layer.param, layer.kind or layer.param.type):
-            layer.fail(words, path)
+            if kind is None or not kind.knows(re.split(r"[.\[]", path)[0]):
+                layer.fail(words, path)
     tell(net.param, *(layer.param for layer in layers))
 
 

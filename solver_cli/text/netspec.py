@@ -50,6 +50,7 @@ class NetSpec:
     file: str = "<text>"
     place: Place = field(default_factory=Place)
     dialect: str | None = None  # whose types are meant where the text does not tell
+    accept: tuple[str, ...] = ()  # fields that only an added schema has and that may go unused: see theirs.py
 
     def with_state(self, *states: NetState) -> NetSpec:
         """The same net in another state: each of `states` merged over the ones before, the net's own the first but one."""

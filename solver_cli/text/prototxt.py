@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -17,7 +18,8 @@ from google.protobuf import text_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from solver_cli import files
+from solver_cli import files, schema
+from solver_cli.elsewhere import has_field
 from solver_cli.errors import ConfigError, Where, nearest
 
 M = TypeVar("M", bound=Message)
@@ -25,11 +27,15 @@ M = TypeVar("M", bound=Message)
 
 @dataclass
 class Place:
-    """Where a field stands, and where the fields inside it stand, by name, in the order of the file."""
+    """Where a field stands, and where the fields inside it stand, by name, in the order of the file.
+
+    `theirs`: (Message.field, file) of a field that only an added schema has, so that nothing here looks at it.
+    """
 
     line: int = 0
     column: int = 0
     children: dict[str, list[Place]] = field(default_factory=dict)
+    theirs: tuple[str, str] | None = None
 
     def find(self, path: str | None) -> Place:
         """The place of a field like `convolution_param.kernel_size` or `top[1]`; of the innermost field there is."""
@@ -81,14 +87,21 @@ def unnameable(path: str) -> str:
 
 
 def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Place]:
-    """Parse `text`; return the message and the tree of its fields' places. Raises ConfigError."""
-    message = _parsed(text, message_type, file)
+    """Parse `text`; return the message and the tree of its fields' places. Raises ConfigError.
+
+    What only an added schema has is marked in the tree, and kept in the message, unseen: see `schema`.
+    """
+    message = _parsed(text, schema.wide(message_type), file)
     place = places(text)
+    if differs := _differing(message.DESCRIPTOR, place, file, always=True):
+        raise differs
     missing = message.FindInitializationErrors()  # type: ignore[attr-defined]
     if missing:
         path, _, name = missing[0].rpartition(".")
         raise ConfigError(f"required field '{name}' is missing here", place.where(file, path))
-    return message, place
+    for path, name, source in schema.found(message):
+        place.find(path).theirs = name, source
+    return schema.narrowed(message, message_type), place
 
 
 def _parsed(text: str, message_type: type[M], file: str) -> M:
@@ -101,13 +114,29 @@ def _parsed(text: str, message_type: type[M], file: str) -> M:
         words = "a text in quotes holds a '\\' that begins no escape: write '\\\\'"
         raise ConfigError(words, _odd_escape(text, file)) from None
     except text_format.ParseError as error:
+        with suppress(IndexError):  # of a text that is not even well formed
+            if differs := _differing(message.DESCRIPTOR, places(text), file, always=False):
+                raise differs from None
         raise _explained(error, text, message.DESCRIPTOR, file) from None
     return message
 
 
+def _differing(message: Any, place: Place, file: str, always: bool) -> ConfigError | None:
+    """The error of the first field that an added schema has with a type other than ours; only if that `always` matters."""
+    for name, found in place.children.items() if schema.SCHEMA.other else ():
+        words, matters = schema.SCHEMA.other.get(f"{schema.name_of(message)}.{name}", ("", False))
+        if words and (matters or not always):
+            return ConfigError(f"{words}: ours counts, and does not take this", found[0].where(file))
+        inner = message.fields_by_name[name].message_type if name in message.fields_by_name else None
+        for one in found if inner is not None else ():
+            if error := _differing(inner, one, file, always):
+                return error
+    return None
+
+
 def to_text(message: Message) -> str:
     """The message in text format, as Caffe prints it: fields in the order of their numbers, whole floats without a point."""
-    return re.sub(r"^(\s*\w+: -?\d+)\.0$", r"\1", text_format.MessageToString(message), flags=re.M)
+    return re.sub(r"^(\s*\w+: -?\d+)\.0$", r"\1", text_format.MessageToString(schema.widened(message)), flags=re.M)
 
 
 def check_numbers(message: Message, inside: str = "") -> None:
@@ -260,8 +289,10 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
         descriptor = _message_named(root, match[1])
         if several := _several_values(text, where, descriptor):
             return several
-        near = nearest(match[2], descriptor.fields_by_name) if descriptor else ""
-        return ConfigError(f"{match[1]} has no field '{match[2]}'{near or _elsewhere(match[2], text, root, where)}", where)
+        near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
+        near = near or _elsewhere(match[2], text, root, where)
+        remedy = "" if near.startswith((" (did", ":")) or not match[2].isidentifier() else REMEDY
+        return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
         values = _enum_values(root, match[1])
         if match[2].strip("\"'") != match[2]:
@@ -317,6 +348,7 @@ def _plain(message: str) -> str:
     return message
 
 
+REMEDY = ": --schema reads what the caffe.proto of a fork adds, --layers brings types of your own"
 _WORDS = (
     ("missing ending quote: ", "without its closing quote: "),
     ("^Couldn't parse integer: ?(.*)", r"expected a whole number, not '\1'"),

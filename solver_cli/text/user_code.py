@@ -1,8 +1,9 @@
-"""Code that a config brings along: where its modules are looked for, how they are imported, what is shown when it fails."""
+"""Code that a user brings along: where its modules are looked for, how they are imported, what is shown when it fails."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import runpy
 import sys
 import traceback
@@ -11,10 +12,11 @@ from types import ModuleType
 from weakref import WeakSet
 
 from solver_cli import log
-from solver_cli.errors import ConfigError, Error, nearest
+from solver_cli.errors import ConfigError, Error, Where, nearest
 
 OURS = str(Path(__file__).parents[1])
 SITE = "layer_factory.cpp:348"
+_layer_files: dict[str, str] = {}  # by their full paths
 _announced: WeakSet[ModuleType] = WeakSet()
 
 
@@ -78,6 +80,51 @@ def load(name: str, field: str) -> ModuleType:
         _announced.add(module)
         log.info(SITE, f"Python module {name} is {getattr(module, '__file__', None) or 'built in'}")
     return module
+
+
+def load_layers(path: str) -> None:
+    """Run the Python file `path`, which registers layer types, once. Raises ConfigError with the file's line.
+
+    It is a module named like the file, beside which other modules are found, so that processes which it starts find it too.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise ConfigError(f"this file of layers {'is no file' if file.exists() else 'does not exist'}", Where(path))
+    look_in(file.parent)
+    name, known = file.stem, sys.modules.get(file.stem)
+    if known is not None:
+        if Path(getattr(known, "__file__", None) or "").absolute() == file.absolute():
+            return
+        raise ConfigError(f"there is a module '{name}' already: rename this file", Where(path))
+    spec = importlib.util.spec_from_loader(name, importlib.machinery.SourceFileLoader(name, str(file.absolute())))
+    assert spec is not None and spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        del sys.modules[name]
+        words = str(error) if isinstance(error, ConfigError) else f"{type(error).__name__}: {error}"
+        if isinstance(error, SyntaxError):
+            where = path if error.filename == str(file.absolute()) else error.filename or path
+            raise ConfigError(f"SyntaxError: {error.msg}", Where(where, error.lineno or 0)) from None
+        raise ConfigError(words, Where(path, line_of(error, str(file.absolute())) or 0)) from None
+    _layer_files[str(file.absolute())] = path
+    log.info(SITE, f"Layer types of {path}")
+
+
+def own_failure(error: BaseException) -> str:
+    """The user's traceback and a line with its place, of what a file of layers has raised on the way back; "" otherwise."""
+    for file, path in _layer_files.items():
+        if line := line_of(error, file):
+            words = traceback.format_exception_only(type(error), error)[-1].strip()
+            return f"{user_traceback(error)}{path}:{line}: {words}"
+    return ""
+
+
+def line_of(error: BaseException, file: str) -> int | None:
+    """The innermost line of `file` that `error` went through."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return frames[-1].lineno if frames else None
 
 
 def _modules() -> list[str]:

@@ -38,7 +38,7 @@ def test_options_of_train_are_frozen() -> None:
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--ranks", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
         "--batch-norm-window", "--precision", "--compile", "--quiet",
-        "--dialect", "--csv", "--plot", "--tensorboard",
+        "--dialect", "--csv", "--plot", "--tensorboard", "--layers", "--schema", "--accept",
     }  # fmt: skip
 
 
@@ -59,15 +59,18 @@ def test_options_of_the_tools_are_frozen() -> None:
         },
         "inspect": {"FILE", "--json", "--sheet", "--count"},
         "draw": {"NET", "--to", "--phase", "--rankdir", "--fold", "--no-python-layers"},
-        "layers": {"[TYPE]", "--markdown"},
         "log": {"LOG...", "--to", "--table", "--all", "--json"},
-        "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},
         "predict": {
             "NET", "PICTURE...", "--weights", "--labels", "--blob", "--top", "--threshold", "--json", "--draw", "--mean",
             "--scale", "--resize", "--crop", "--channel-swap", "--gray", "--gpu", "--no-python-layers",
             "--level", "--stage", "--dialect",
         },
         "plot": {"LOG...", "--to", "--x", "--y", "--smooth", "--batch", "--epoch"},
+        "layers": {"[TYPE]", "--markdown", "--layers", "--schema"},
+        "plan": {
+            "SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--layers", "--schema", "--accept",
+            "--no-python-layers",
+        },
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "upgrade": {"SOURCE", "TARGET"},
     }  # fmt: skip
@@ -118,10 +121,10 @@ def test_version() -> None:
 
 def test_layers_lists_every_type() -> None:
     head, *lines = call(tools, "layers").stdout.splitlines()
-    assert head.split() == ["type", "family", "bottoms", "tops", "cases", "what", "it", "does"]
+    assert head.split() == ["type", "family", "origin", "bottoms", "tops", "cases", "what", "it", "does"]
     rows = {line.split()[0]: line.split() for line in lines if not line.startswith(" ")}
     assert list(rows) == list(layer_types())
-    assert rows["Eltwise"][:5] == ["Eltwise", "common", "2+", "1", "13"]
+    assert rows["Eltwise"][:6] == ["Eltwise", "common", "BVLC", "2+", "1", "13"]
     at = next(i for i, line in enumerate(lines) if line.startswith("Power "))
     assert lines[at + 1] == "    power_param: power=1 scale=1 shift=0"
     assert max(map(len, lines)) <= 120

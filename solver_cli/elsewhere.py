@@ -1,0 +1,71 @@
+"""Layer types and fields that forks have and we do not, by the fork whose sources have them."""
+
+from __future__ import annotations
+
+TYPES = {
+    "Cambricon": (
+        "Add AddPad CReLU Convolution3D CycleAdd CycleMult CycleSub DetectionOut DetectionPoseOutput ImageDetect "
+        "MLUGrayNormalized MLUResizeConvert MLUResizecrop MLUYUVtoRGB Mult Pooling3D Sqrt SsdDetection Sub "
+        "Yolov3Detection"
+    ),
+    "Cascade R-CNN": (
+        "BoxGroupOutput DetectionData DetectionGroupAccuracy DetectionGroupLoss EvalData FrcnnOutput HardMining ScaleRoute"
+    ),
+    "CharlesShang": "AbsdistLoss Clustering LstmUnit MultipleInnerProduct NoBP PyramidLstm",
+    "CPM": "CPMData",
+    "DeconvNet": "UnPooling",
+    "FlowNet2": (
+        "Accum BlackAugmentation ChannelNorm Correlation Correlation1D CustomData DataAugmentation DisparityData "
+        "Downsample FLOWriter FloatReader FloatWriter FlowAugmentation FlowWarp GenerateAugmentationParameters "
+        "ImgReader ImgWriter LpqLoss Mean NegReLU PFMWriter Resample"
+    ),
+    "HED": "ImageLabelmapData",
+    "Intel": "EvalDetection MKLBatchNorm MnActivation",
+    "LiteFlowNet": "ExpMax Grid NegSquare Warp",
+    "MS-CNN": "BboxAccuracy BoxOutput DecodeBBox DetectionAccuracy DetectionLoss ImageGtData ProposalTarget",
+    "MobileNet-YOLO": "AssistedExcitation GaussianYolov3 LaneData SegmentationEvaluate YoloSeg",
+    "NVCaffe": "DetectNetTransformation TRT",
+    "NormFace": (
+        "Arccos BatchContrastiveLoss ChannelScale ConfidencePenaltyLoss CorrelationLoss Cosine FCNAccuracy "
+        "GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance Insanity "
+        "LargeMarginInnerProduct Local MovingNormalize MultiLabelImageData NCALoss Noise Pairwise PredictBox Resize "
+        "Slope SoftContrastiveLoss SoftTruncation SubRegion Transformer Truncation"
+    ),
+    "PSPNet": (
+        "AdaptiveBiasChannel BiasChannel DenseCRF DomainTransform DomainTransformForwardOnly MatRead MatWrite "
+        "SegAccuracy SpatialProduct UniqueLabel"
+    ),
+    "SSD": "VideoData",
+    "YOLO2": "BoxData Region",
+    "bottom-up-attention": "InnerProductBlob",
+    "caffe-pro": "Matmul",
+    "jolibrain": (
+        "BroadcastMul CrossEntropyLoss MemorySparseData MultiBoxFocalLoss MultiLabelAccuracy MultiLabelSigmoidLoss "
+        "Reverse SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
+    ),
+    "warp-ctc": "ContinuationIndicator LabelsequenceAccuracy",
+    "yjxiong": "BatchReduction Gather Scatter SegData SyncBN",
+    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss",
+}
+FIELDS = {
+    "Cambricon": (
+        "addpad_param blobs_dtype bottom_mlu_dtype convolution3d_param crelu_param debug_dtype detection_out_param "
+        "detection_pose_output_param external_output image_detect_param nearestneighbor_mode opt_level "
+        "pooling3d_param priorbox_params pvanet_mode resize_convert_param resize_crop_param showtop sparse_mode "
+        "sparsity top_mlu_dtype use_alpha_beta use_faster_roipooling yuv_input yuvtonormalizedgray_param "
+        "yuvtorgb_param"
+    ),
+    "CharlesShang": "clustering_param lstm_unit_param multiple_inner_product_param pyramid_lstm_param",
+    "NormFace": "is_pyramid_test out_height_scale out_width_scale",
+}
+_TYPES, _FIELDS = ({name: fork for fork, names in rows.items() for name in names.split()} for rows in (TYPES, FIELDS))
+
+
+def has_type(name: str) -> str:
+    """` (of NVCaffe's fork)` for a layer type that a fork is known to have, else nothing."""
+    return f" (of {_TYPES[name]}'s fork)" if name in _TYPES else ""
+
+
+def has_field(name: str) -> str:
+    """The same for a field of a message."""
+    return f" (of {_FIELDS[name]}'s fork)" if name in _FIELDS else ""
