@@ -120,9 +120,7 @@ def test_what_is_done_on_a_device_comes_out_the_same_bit_by_bit(mean_file: Path,
         "mirror: true",
     ],
 )
-def test_pictures_cut_as_they_are_decoded_come_out_the_same(
-    mean_file: Path, text: str, device: torch.device | None
-) -> None:
+def test_pictures_cut_as_they_are_decoded_come_out_the_same(mean_file: Path, text: str, device: torch.device | None) -> None:
     rule = transform(text.format(mean=mean_file), training=True)
     rule.shape("record 0", (3, 8, 10))
     here = run(rule, list(PICTURES), 5)
