@@ -15,10 +15,10 @@ def check(path: str | os.PathLike[str]) -> None:
     _check(os.stat(path), path)  # noqa: PTH116 - a name that is no Path on some systems
 
 
-def reading(path: str | os.PathLike[str]) -> BinaryIO:
+def reading(path: str | os.PathLike[str], buffering: int = -1) -> BinaryIO:
     """The regular file `path`, open for reading. Raises OSError and ValueError as `check` does; never waits for a writer."""
     check(path)  # beforehand: a pipe's writer, or a device, is not to see it opened
-    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb")
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)), "rb", buffering)
     try:
         _check(os.fstat(file.fileno()), path)
     except OSError:
@@ -29,7 +29,7 @@ def reading(path: str | os.PathLike[str]) -> BinaryIO:
 
 def read(path: str | os.PathLike[str]) -> bytes:
     """All bytes of the regular file `path`. Raises OSError and ValueError as `check` does."""
-    with reading(path) as file:
+    with reading(path, buffering=0) as file:
         return file.read()
 
 

@@ -6,6 +6,7 @@ bytes come out equal to Caffe's pixel for pixel; Pillow's resize smooths and its
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import Any
 
@@ -18,6 +19,7 @@ from solver_cli.errors import ConfigError, DataError
 MAX_PIXELS = 1 << 27  # of one picture: what a small file may ask for (OPENCV_IO_MAX_IMAGE_PIXELS overrides it)
 
 
+@functools.cache
 def opencv() -> Any:
     """The module cv2; ConfigError that names the extra if it is not installed."""
     os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))

