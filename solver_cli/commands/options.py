@@ -7,6 +7,7 @@ from dataclasses import Field, fields
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from solver_cli.solver.options import GROUPS, text
 
@@ -67,17 +68,19 @@ def _option(field: Field[Any], help: str) -> Callable[[F], F]:
     elif told["choices"]:
         settings |= {"type": click.Choice(told["choices"]), "show_default": field.default is not None}
     else:
-        settings |= {"type": Parsed(told["parse"]), "multiple": isinstance(field.default, tuple)}
+        kind = Parsed(told["parse"], files=(told["metavar"] or "").startswith("FILE"))
+        settings |= {"type": kind, "multiple": isinstance(field.default, tuple)}
     return click.option(*names, field.name, cls=Option, **settings)
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]
-    """A value that a function makes of a text; its ValueError is a usage error."""
+    """A value that a function makes of a text; its ValueError is a usage error. A shell completes it to names of `files`."""
 
     name = "text"
 
-    def __init__(self, parse: Callable[[str], Any]):
+    def __init__(self, parse: Callable[[str], Any], files: bool = False):
         self.parse = parse
+        self.files = files
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -88,5 +91,9 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
             shown = value.encode("utf-8", "backslashreplace").decode()
             self.fail(f"'{shown if len(shown) < 60 else shown[:50] + '...'}': {error}", param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="file")] if self.files else []
+
 
 TEXT = Parsed(text)
+FILE = Parsed(text, files=True)

@@ -10,8 +10,9 @@ import torch
 
 from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.commands.devices import gpu_numbers
 from solver_cli.commands.progress import progress
-from solver_cli.errors import ConfigError, DeviceError
+from solver_cli.errors import DeviceError
 from solver_cli.formats.solverstate import check_there
 from solver_cli.net.layout import keep_memory
 from solver_cli.snapshots.archive import newest_whole
@@ -104,15 +105,7 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
 
 def _gpu_index(gpu: str) -> int:
     """The one GPU of `--gpu`: training on several is refused by name."""
-    if gpu == "all":
-        found = list(range(torch.cuda.device_count())) or [0]
-    else:
-        try:
-            found = [int(part) for part in gpu.split(",")]
-        except ValueError:
-            raise ConfigError(f"--gpu {gpu}: expected numbers separated by commas, or all") from None
+    found = gpu_numbers(gpu) or [0]
     if len(found) > 1:
         raise DeviceError(f"--gpu {gpu}: training on several GPUs is not supported; name one, and use iter_size")
-    if found[0] < 0:
-        raise ConfigError(f"--gpu {gpu}: a GPU's number is 0 or more")
     return found[0]

@@ -104,12 +104,12 @@ class Net(nn.Module):
     @classmethod
     def from_text(cls, text: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
         """Build a net from its text. `options`: device, seed. Raises ConfigError with line and column."""
-        return cls(_in_state(parse_net(text), phase, level, stages), **options)
+        return cls(in_state(parse_net(text), phase, level, stages), **options)
 
     @classmethod
     def from_file(cls, path: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
         """Build a net from the file `path`. `options`: device, seed. Raises ConfigError with file, line and column."""
-        return cls(_in_state(read_net(path), phase, level, stages), **options)
+        return cls(in_state(read_net(path), phase, level, stages), **options)
 
     # -- learned blobs ----------------------------------------------------------------------------------------------
 
@@ -375,7 +375,7 @@ class Net(nn.Module):
         return message
 
 
-def _in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> NetSpec:
+def in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> NetSpec:
     """The spec with the state that the caller names; stages add to the text's own."""
     wanted = state(phase, level, stages)
     return spec.with_state(wanted, wanted if not spec.param.state.stage else state(phase, level))
