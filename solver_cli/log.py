@@ -109,13 +109,6 @@ def to_stderr(handler: logging.Handler | None = None, level: int | None = None, 
     logger.propagate = False
 
 
-def also_to(handler: logging.Handler, level: int) -> None:
-    """Hand the log from `level` on to `handler` as well, after `to_stderr`."""
-    handler.setLevel(level)
-    handler.setFormatter(GlogFormatter())
-    logger.addHandler(handler)
-
-
 def _least() -> int:
     """The level of GLOG_minloglevel: 0 info, 1 warnings, 2 errors, 3 nothing."""
     found = os.environ.get("GLOG_minloglevel", "0")  # noqa: SIM112 - glog spells it so

@@ -82,10 +82,9 @@ def _start(words: list[str], given: Given) -> int:
         return _refuse(f"unknown action '{command}'{nearest(command, COMMANDS)}: there are {', '.join(sorted(COMMANDS))}")
     if problem := _problem(command, given):
         return _refuse(problem)
-    with reported():
+    with reported(), glog.set_up(PROGRAM, given):
         from solver_cli import log
 
-        glog.set_up(PROGRAM, given)
         idle = [f"-{flag.name}" for flag in FLAGS if flag.name in given.named and flag.name not in READ[command]]
         if idle:
             log.warning("caffe.cpp", f"{', '.join(idle)}: not read by {command}")

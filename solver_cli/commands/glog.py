@@ -7,12 +7,12 @@ import logging
 import os
 import platform
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from solver_cli import log
 from solver_cli.commands.gflags import Flag, Given, Value
-from solver_cli.errors import ConfigError, Where
+from solver_cli.errors import ConfigError, Error, Where
 
 HONOURED = (
     Flag("alsologtostderr", True, "print the log to stderr, and write the files of -log_dir"),
@@ -42,20 +42,33 @@ def flags() -> list[Flag]:
     return [Flag(f.name, f.read(value) if (value := told[f.name]) else f.default, f.help) for f in FLAGS]
 
 
-def set_up(program: str, given: Given) -> None:
-    """Let the log go where the flags say. Raises ConfigError where -log_dir cannot be written to."""
+@contextmanager
+def set_up(program: str, given: Given) -> Iterator[None]:
+    """Let the log go where the flags say, inside. Raises ConfigError where -log_dir cannot be written to."""
+    from solver_cli import log
+
     least = _level(given.number("minloglevel"))
     everything = given.yes("alsologtostderr") or given.yes("logtostderr")
     log.logger.handlers[0].setLevel(least if everything else max(least, _level(given.number("stderrthreshold"))))
-    if (folder := given.text("log_dir")) and not given.yes("logtostderr"):
-        stamp = time.strftime("%Y%m%d-%H%M%S")
-        for name, level in LEVELS.items():
-            log.also_to(LogFile(Path(folder), program, name, stamp), max(level, least))
-    if not given.yes("log_prefix"):
-        for handler in log.logger.handlers:
-            handler.setFormatter(logging.Formatter("%(message)s"))
+    folder = "" if given.yes("logtostderr") else given.text("log_dir")
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    files = [LogFile(Path(folder), program, name, stamp) for name, level in LEVELS.items() if folder and level >= least]
+    log.logger.handlers += files
+    for handler in log.logger.handlers:
+        handler.setFormatter(log.GlogFormatter() if given.yes("log_prefix") else logging.Formatter("%(message)s"))
     if idle := [f"-{name}" for name in dict.fromkeys(given.named) if name in WITHOUT_EFFECT]:
         log.warning("caffe.cpp", f"{', '.join(idle)}: without effect here")
+    try:
+        yield
+    except Error as error:
+        line = logging.LogRecord(log.logger.name, logging.ERROR, "caffe.cpp", 0, str(error), (), None)
+        for file in files:  # stderr gets it as it is
+            file.emit(line)
+        raise
+    finally:
+        for file in files:
+            log.logger.removeHandler(file)
+            file.close()
 
 
 def _level(number: int) -> int:
@@ -66,7 +79,7 @@ class LogFile(logging.Handler):
     """A file of one level and those above, as glog names it, made at its first line, with a link PROGRAM.LEVEL to it."""
 
     def __init__(self, folder: Path, program: str, level: str, stamp: str):
-        super().__init__()
+        super().__init__(LEVELS[level])
         host, user = platform.node() or "(unknown)", _user()
         self.path = folder / f"{program}.{host}.{user}.log.{level}.{stamp}.{os.getpid()}"
         self.link = folder / f"{program}.{level}"

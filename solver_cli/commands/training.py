@@ -96,7 +96,7 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool) -> torch.device:
         found = f"there is no GPU {index}: this machine has {torch.cuda.device_count()}"
         if gpu is None:
             spec.fail(found, "device_id")
-        raise DeviceError(f"--gpu {gpu}: {found} (--cpu trains without one)")
+        raise DeviceError(f"--gpu {gpu}: {found} (leave it out to train on the CPU)")
     spec.param.device_id = index
     log.info("caffe.cpp:203", f"Using GPUs {index}")
     log.info("caffe.cpp:208", f"GPU {index}: {torch.cuda.get_device_name(index)}")

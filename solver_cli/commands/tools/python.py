@@ -8,10 +8,14 @@ import click
 
 from solver_cli.commands.options import HELP, Command
 
+EXAMPLES = """
+solver-tools python train.py --lr 0.1
+solver-tools python -c "import caffe; print(caffe.layer_type_list())"
+"""
 PASSED_ON = {**HELP, "ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
-@click.command("python", cls=Command, context_settings=PASSED_ON)
+@click.command("python", cls=Command, examples=EXAMPLES, context_settings=PASSED_ON)
 @click.option("--ours", is_flag=True, help="Do so even where another caffe can be imported.")
 @click.option("-m", "module", metavar="MODULE", default="", help="Run a module instead of a script.")
 @click.option("-c", "code", metavar="CODE", default="", help="Run a line of Python instead of a script.")
