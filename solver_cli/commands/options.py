@@ -115,14 +115,4 @@ def folders(typed: str) -> list[CompletionItem]:
 TEXT = Parsed(text)
 FILE = Parsed(text, files)
 FOLDER = Parsed(text, folders)
-
-
-def solver_fields(typed: str) -> list[CompletionItem]:
-    """The fields of a solver that begin as typed, with the = behind."""
-    from solver_cli.caffe_pb2 import SolverParameter
-
-    names = sorted(SolverParameter.DESCRIPTOR.fields_by_name)
-    return [CompletionItem(f"{name}=") for name in names if name.startswith(typed)]
-
-
-COMPLETE: dict[str, Complete] = {"FILE": files, "FILE[,FILE]": files, "FIELD=VALUE": solver_fields}  # by an option's metavar
+COMPLETE: dict[str, Complete] = {"FILE": files, "FILE[,FILE]": files}  # by an option's metavar
