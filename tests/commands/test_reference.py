@@ -71,7 +71,7 @@ def _command(name: str, command: click.Command) -> Iterator[str]:
     records = [
         (getattr(param, "group", ""), *record)
         for param in command.get_params(context)
-        if isinstance(param, click.Option) and param.name != "help" and (record := param.get_help_record(context))
+        if isinstance(param, click.Option) and "--help" not in param.opts and (record := param.get_help_record(context))
     ]
     if records:
         yield "| option | what it does |\n| --- | --- |"
@@ -89,9 +89,9 @@ def _row(names: str, text: str) -> str:
 def _caffe() -> Iterator[str]:
     yield "## solver-caffe\n"
     yield (
-        "The command line of the `caffe` binary: with `alias caffe=solver-caffe` old scripts run. Flags are read as gflags\n"
-        "does (`-flag=value`, `--flag value`, `-boolean`, `-noboolean`); GLOG_minloglevel and its like set the log's. What a\n"
-        "command does not read, or what has no effect here, is named in a line.\n"
+        "The command line of the `caffe` binary: with `alias caffe=solver-caffe` old scripts run. Flags are read as\n"
+        "gflags does (`-flag=value`, `--flag value`, `-boolean`, `-noboolean`); GLOG_minloglevel and its like set the\n"
+        "log's. What a command does not read, or what has no effect here, is named in a line.\n"
     )
     yield "```\n" + caffe.USAGE.partition("\n")[2] + "\n```\n"
     yield "| flag | of which | what it does |\n| --- | --- | --- |"
@@ -111,8 +111,8 @@ def _flag(flag: Flag, whose: str) -> str:
 def _twins() -> Iterator[str]:
     yield "## Twins of Caffe's tools\n"
     yield (
-        "`solver-tools twins FOLDER` writes programs with the names and the command lines of Caffe's tools, those in C++ also\n"
-        "as NAME.bin; with the path of the folder, or in `build/tools`, scripts find them.\n"
+        "`solver-tools twins FOLDER` writes programs with the names and the command lines of Caffe's tools, those in C++\n"
+        "also as NAME.bin; with the path of the folder, or in `build/tools`, scripts find them.\n"
     )
     yield "| twin | runs |\n| --- | --- |"
     for name, twin in TWINS.items():
