@@ -11,6 +11,7 @@ from solver_cli.errors import nearest
 
 TRUE, FALSE = ("1", "t", "true", "y", "yes"), ("0", "f", "false", "n", "no")
 NUMBER = re.compile(r"[+-]?(0[xX][0-9a-fA-F]+|\d+)")
+MOST_FILES = 100
 Value = str | int | bool
 
 
@@ -81,6 +82,7 @@ def parse(args: Sequence[str], flags: Sequence[Flag]) -> Given:
     values: dict[str, Value] = {name: flag.default for name, flag in known.items()}
     words: list[str] = []
     named: list[str] = []
+    files: list[str] = []
     left = list(args)
     while left:
         arg = left.pop(0)
@@ -103,6 +105,9 @@ def parse(args: Sequence[str], flags: Sequence[Flag]) -> Given:
         values[flag.name] = flag.read(value)
         named.append(flag.name)
         if flag.name == "flagfile":
+            files += value.split(",")
+            if len(files) > MOST_FILES:
+                raise Wrong(f"flagfile '{value}' is one of more than {MOST_FILES}: does it name itself?")
             left[:0] = [line for file in value.split(",") for line in _lines(file)]
     return Given(words, values, named)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import stat
 import sys
@@ -13,7 +14,7 @@ from typing import NoReturn
 
 import click
 
-from solver_cli.commands import caffe
+from solver_cli.commands import caffe, glog
 from solver_cli.commands.gflags import BUILT_IN, Flag, Given, Wrong, parse, usage
 from solver_cli.commands.running import ended, reported
 from solver_cli.errors import ConfigError, Where
@@ -116,22 +117,34 @@ def _flagged(
 
     def start(args: Sequence[str]) -> int:
         try:
-            given = parse(args, flags)
+            given = parse(args, [*flags, *glog.flags()])
         except Wrong as wrong:
             print(f"ERROR: {wrong}", file=sys.stderr)
             return 1
         if len(given.words) not in counts or given.yes("help") or given.yes("helpfull") or given.yes("helpshort"):
             print(usage(name, about, {f"of {name}": flags, "of the command line": BUILT_IN}))
             return 1
+        _heed(given)
         return tool(*words(given))
 
     return start
 
 
+def _heed(given: Given) -> None:
+    """The flags of glog, for a command that logs to stderr by itself."""
+    if "minloglevel" in given.named:
+        os.environ["GLOG_minloglevel"] = given.text("minloglevel")  # noqa: SIM112 - glog spells it so
+    heeded = ("minloglevel", "alsologtostderr", "logtostderr")
+    names = {flag.name for flag in glog.FLAGS} - set(heeded)
+    if idle := [f"-{name}" for name in dict.fromkeys(given.named) if name in names]:
+        print(f"{', '.join(idle)}: without effect here", file=sys.stderr)
+
+
 def _as_options(given: Given) -> list[str]:
     """The flags that a command line names, as options."""
     found = []
-    for name in dict.fromkeys(given.named):
+    glogs = {flag.name for flag in glog.FLAGS}
+    for name in (each for each in dict.fromkeys(given.named) if each not in glogs):
         value, option = given.values[name], "--" + name.replace("_", "-")
         if value is not False:
             found += [option] if value is True else [option, str(value)]

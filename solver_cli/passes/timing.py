@@ -170,7 +170,7 @@ def _back(node: Node, bottoms: list[Tensor], tops: tuple[Tensor, ...], diffs: di
         if diff is None:
             diff = torch.full_like(top, weight)
         if top.requires_grad:
-            above.append((top, diff.view_as(top)))
+            above.append((top, diff))
     below = [(name, bottom) for name, bottom in zip(node.bottoms, bottoms, strict=True) if bottom.requires_grad]
     learned = list({id(x.blob): x.blob for x in node.learned if x.blob.requires_grad}.values())
     if not above or not (below or learned):

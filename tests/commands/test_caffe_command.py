@@ -74,6 +74,8 @@ def test_every_spelling_of_gflags(args: list[str], folder: Path, capsys: pytest.
         (["test", "-iterations=3000000000"], "illegal value '3000000000' specified for int32 flag 'iterations'"),
         (["train", "-logtostderr=maybe"], "illegal value 'maybe' specified for bool flag 'logtostderr'"),
         (["train", "-flagfile=gone"], "cannot read the flagfile 'gone': No such file or directory"),
+        (["-flagfile=loop", "train"], "flagfile 'loop' is one of more than 100: does it name itself?"),
+        (["-flagfile=words", "train"], "flagfile 'words': 'train' is no flag"),
         (["trian"], "unknown action 'trian' (did you mean 'train'?): there are device_query, test, time, train"),
         (["train", "solver.prototxt"], "train takes no arguments without a name, such as 'solver.prototxt' (-help lists"),
         (["train"], "train needs a solver file: -solver FILE"),
@@ -87,10 +89,12 @@ def test_every_spelling_of_gflags(args: list[str], folder: Path, capsys: pytest.
     ],
 )
 def test_what_is_refused(args: list[str], words: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "loop").write_text("-flagfile=loop\n")
+    (folder / "words").write_text("-level=1\ntrain\n")
     ended = run(capsys, *args)
     assert (ended.code, ended.stdout) == (1, "")
     assert ended.stderr.startswith(f"ERROR: {words}") and ended.stderr.count("\n") == 1
-    assert len(list(folder.iterdir())) == 2
+    assert len(list(folder.iterdir())) == 4
 
 
 @pytest.mark.parametrize(

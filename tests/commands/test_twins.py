@@ -124,12 +124,16 @@ def test_what_is_refused(program: str, args: list[str], code: int, words: str, o
 def test_flags_become_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """What the tools with gflags' flags are run as."""
     told: list[tuple[str, ...]] = []
+    monkeypatch.setenv("GLOG_minloglevel", "0")
     monkeypatch.setattr(twins, "tool", lambda *words: told.append(words) or 0)
     run = {name: twin.run for name, twin in twins.TWINS.items()}
     args = ["--gray", "-resize_width=8", "--resize_height", "9", "--noshuffle", "root/", "list.txt", "db"]
     assert run["convert_imageset"]([*args, "-backend=leveldb"]) == 0
     assert run["compute_image_mean.bin"](["-backend", "lmdb", "db", "mean.binaryproto"]) == 0
     assert run["extract_features"](["w", "net", "fc7", "out", "10", "lmdb", "GPU", "0"]) == 0
+    assert run["compute_image_mean"](["-logtostderr=1", "-minloglevel=1", "-v=2", "-log_dir", ".", "db"]) == 0
+    assert capsys.readouterr().err == "-v, -log_dir: without effect here\n"
+    assert os.environ["GLOG_minloglevel"] == "1"  # noqa: SIM112 - glog spells it so
     assert run["parse_log.py"](["train.log", ".", "--verbose"]) == 0
     assert run["plot_training_log.py"](["6", "a.png", "one.log", "two.log"]) == 0
     assert told == [
@@ -137,6 +141,7 @@ def test_flags_become_options(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
          "--", "root/", "list.txt", "db"),
         ("compute-mean", "--backend", "lmdb", "--", "db", "mean.binaryproto"),
         ("features", "w", "net", "fc7", "out", "10", "lmdb", "GPU", "0"),
+        ("compute-mean", "--", "db"),
         ("log", "train.log", "--to", "."),
         ("plot", "one.log", "two.log", "--to", "a.png", "--x", "iterations", "--y", "loss"),
     ]  # fmt: skip
