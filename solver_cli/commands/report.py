@@ -151,10 +151,10 @@ def in_columns(rows: list[list[str]], left: int = 1) -> Iterator[str]:
 def metric(value: float) -> str:
     """`1.23 G`"""
     for unit in ("", " k", " M", " G", " T"):
-        if value < 1000 or unit == " T":
+        if value < 999.5 or unit == " T":
             break
         value /= 1000
-    return f"{value:.3g}{unit}" if value < 1000 else f"{value:,.0f}{unit}"
+    return f"{value:.3g}{unit}" if value < 999.5 else f"{value:,.0f}{unit}"
 
 
 # -- memory ---------------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ def score(path: str, weights: str, iterations: int, run: RunOptions, phase: str 
     `weights`: one file or several, separated by commas.
     """
     device = one_device(run.gpu, "caffe.cpp:266", "caffe.cpp:275")
-    with single(path, phase, run, device) as net:
+    with single(path, phase, run, device) as (net, _):
         for file in weights.split(","):
             if not file.strip():
                 raise ConfigError(f"--weights '{weights}' has an empty file name beside a comma")

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import torch
+
 from solver_cli import log
 from solver_cli.commands.devices import one_device
 from solver_cli.commands.report import in_columns, metric, multiply_adds
@@ -42,8 +44,8 @@ class Timing:
 
 def measure(path: str, iterations: int, run: RunOptions, phase: str = "TRAIN") -> Timing:
     """Time the layers of the net file `path` over `iterations` passes, and whole passes; log the former. Raises Error."""
-    with _net(path, phase, run) as net:
-        layers = log_by_layer(ByLayer(net), iterations)
+    with _net(path, phase, run) as (net, half):
+        layers = log_by_layer(ByLayer(net, half), iterations)
         passes = whole(net, iterations)
         average = Whole(*(value / iterations for value in (passes.forward, passes.backward, passes.update)))
         rows = [_row(timed, iterations) for timed in layers if timed.node.param.type != "Split"]
@@ -53,11 +55,11 @@ def measure(path: str, iterations: int, run: RunOptions, phase: str = "TRAIN") -
 
 def time_layers(path: str, iterations: int, run: RunOptions, phase: str = "TRAIN") -> None:
     """What `caffe time` does, and no more: time the layers, and log them. Raises Error."""
-    with _net(path, phase, run) as net:
-        log_by_layer(ByLayer(net), iterations)
+    with _net(path, phase, run) as (net, half):
+        log_by_layer(ByLayer(net, half), iterations)
 
 
-def _net(path: str, phase: str, run: RunOptions) -> AbstractContextManager[Net]:
+def _net(path: str, phase: str, run: RunOptions) -> AbstractContextManager[tuple[Net, torch.dtype | None]]:
     return single(path, phase, run, one_device(run.gpu, "caffe.cpp:339", "caffe.cpp:343"))
 
 

@@ -15,6 +15,7 @@ from solver_cli.errors import Error
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node, as_tuple, backward_needs
 from solver_cli.passes.memory import Tracker
+from solver_cli.passes.precision import full, in_half
 from solver_cli.registry import Shape
 from solver_cli.updates.update import Update
 
@@ -72,8 +73,10 @@ class ByLayer:
     `loss`: that of the last pass.
     """
 
-    def __init__(self, net: Net):
+    def __init__(self, net: Net, half: torch.dtype | None = None):
+        """`half`: what the layers that can work on halves work in."""
         self.net = net
+        self.half = half
         self.clock = Clock(net.device)
         self.layers = [Timed(node) for node in net.nodes]
         self.needs = backward_needs(net.nodes, net.param.force_backward)
@@ -122,8 +125,11 @@ class ByLayer:
                 passed.blobs[name].detach().requires_grad_(need and want)
                 for name, want in zip(node.bottoms, wanted, strict=True)
             ]
+            halves = self.half is not None and in_half(node)
             try:
-                with torch.set_grad_enabled(need):
+                with torch.set_grad_enabled(need), torch.autocast(self.net.device.type, self.half, halves, False):
+                    if self.half and not halves:
+                        bottoms = [full(bottom) for bottom in bottoms]
                     tops = as_tuple(node.run(*bottoms)) if node.run else self._read(node)
             except Error as error:
                 raise node.spec.locate(error) from None
@@ -170,7 +176,7 @@ def _back(node: Node, bottoms: list[Tensor], tops: tuple[Tensor, ...], diffs: di
         if diff is None:
             diff = torch.full_like(top, weight)
         if top.requires_grad:
-            above.append((top, diff))
+            above.append((top, diff.to(top.dtype)))
     below = [(name, bottom) for name, bottom in zip(node.bottoms, bottoms, strict=True) if bottom.requires_grad]
     learned = list({id(x.blob): x.blob for x in node.learned if x.blob.requires_grad}.values())
     if not above or not (below or learned):

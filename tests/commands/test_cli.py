@@ -53,11 +53,11 @@ def test_options_of_the_tools_are_frozen() -> None:
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "test": {
             "NET", "--model", "--iterations", "--phase", "--weights", "--gpu", "--cpu", "--level", "--stage", "--dialect",
-            "--no-python-layers",
+            "--precision", "--no-python-layers",
         },
         "time": {
             "NET", "--model", "--iterations", "--phase", "--picture", "--table", "--gpu", "--cpu", "--level", "--stage",
-            "--dialect", "--no-python-layers",
+            "--dialect", "--precision", "--no-python-layers",
         },
         "twins": {"FOLDER"},
         "upgrade": {"SOURCE", "TARGET"},

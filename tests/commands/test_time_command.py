@@ -107,6 +107,20 @@ def test_layer_by_layer_gives_the_gradients_of_the_whole(case_folder) -> None:
     other.close()
 
 
+def test_halves(folder: Path) -> None:
+    """Layers that can work on bfloat16 leave half as much behind."""
+    net = Net.from_file("net.prototxt", seed=1)
+    kept = []
+    for half in (None, torch.bfloat16):
+        passes = ByLayer(net, half)
+        passes.look()
+        passes.run()
+        kept.append(passes.layers[2].kept)
+    assert kept[0] == 2 * kept[1] > 0
+    ended = timed("net.prototxt", "--iterations", "1", "--precision", "bf16")
+    assert ended.code == 0 and [line for line in ended.log if line.startswith("--precision bf16: ")]
+
+
 def test_weights_stay(folder: Path) -> None:
     net = Net.from_file("net.prototxt", seed=1)
     before = [learned.blob.detach().clone() for learned in net.learned]

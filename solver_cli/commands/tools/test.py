@@ -23,7 +23,7 @@ WEIGHTS = "The learned weights, .caffemodel or .caffemodel.h5."
 @click.option("--iterations", type=Parsed(whole(1)), default=50, show_default=True, metavar="N", help="Batches to score.")
 @click.option("--phase", type=click.Choice(["TRAIN", "TEST"]), default="TEST", show_default=True, help="Phase of the net.")
 @options(
-    RunOptions, "weights", "gpu", "cpu", "level", "stage", "dialect", "python_layers",
+    RunOptions, "weights", "gpu", "cpu", "level", "stage", "dialect", "precision", "python_layers",
     weights=WEIGHTS, gpu="Run on this GPU; else on the CPU.", cpu="Run on the CPU, as without --gpu.",
     level="Level of the net's state.  [default: 0]", stage="Stages of the net's state.",
 )  # fmt: skip

@@ -26,7 +26,7 @@ solver-tools time net.prototxt --gpu 0 --picture layers.png --table
 @click.option("--picture", type=FILE, metavar="FILE", help="Draw bars by layer into this .png or .svg.")
 @click.option("--table", "bare", is_flag=True, help="The table alone, without the lines of `caffe time`.")
 @options(
-    RunOptions, "gpu", "cpu", "level", "stage", "dialect", "python_layers",
+    RunOptions, "gpu", "cpu", "level", "stage", "dialect", "precision", "python_layers",
     gpu="Run on this GPU; else on the CPU.", cpu="Run on the CPU, as without --gpu.",
     level="Level of the net's state.  [default: 0]", stage="Stages of the net's state.",
 )  # fmt: skip
