@@ -6,10 +6,12 @@ import getpass
 import logging
 import os
 import platform
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 from solver_cli.commands.gflags import Flag, Given, Value
 from solver_cli.errors import ConfigError, Error, Where
@@ -83,23 +85,35 @@ class LogFile(logging.Handler):
         host, user = platform.node() or "(unknown)", _user()
         self.path = folder / f"{program}.{host}.{user}.log.{level}.{stamp}.{os.getpid()}"
         self.link = folder / f"{program}.{level}"
-        self.lines: logging.FileHandler | None = None
+        self.lines: TextIO | None = None
+        self.failed = False
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise ConfigError("-log_dir: it is no folder that can be written to: create it", Where(str(folder)))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if self.lines is None:
-            self.path.write_text(HEAD.format(time.strftime("%Y/%m/%d %H:%M:%S"), platform.node()), encoding="utf-8")
-            self.lines = logging.FileHandler(self.path, encoding="utf-8")
-            self.lines.setFormatter(self.formatter)
-            with suppress(OSError):
-                self.link.unlink(missing_ok=True)
-                self.link.symlink_to(self.path.name)
-        self.lines.emit(record)
+        """Write a line; a disk that refuses is told once, and what is logged goes on without the file."""
+        if self.failed:
+            return
+        try:
+            self.lines = self.lines or self._begin()
+            self.lines.write(self.format(record) + "\n")
+            self.lines.flush()
+        except OSError as error:
+            self.failed = True
+            print(f"{self.path}: cannot be written: {error.strerror}; the run goes on without", file=sys.stderr)
+
+    def _begin(self) -> TextIO:
+        lines = self.path.open("w", encoding="utf-8")
+        lines.write(HEAD.format(time.strftime("%Y/%m/%d %H:%M:%S"), platform.node()))
+        with suppress(OSError):
+            self.link.unlink(missing_ok=True)
+            self.link.symlink_to(self.path.name)
+        return lines
 
     def close(self) -> None:
         if self.lines is not None:
-            self.lines.close()
+            with suppress(OSError):
+                self.lines.close()
         super().close()
 
 

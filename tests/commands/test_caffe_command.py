@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from running import ENVIRONMENT, LOG_LINE, NET, SOLVER, Ended, changed, write
 
-from solver_cli.commands import caffe, datasets, twins
+from solver_cli.commands import caffe, datasets, glog, twins
 from solver_cli.formats import caffemodel
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +185,17 @@ def test_log_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended = run(capsys, "train", "-solver=gone", "-log_dir=log")
     for level in ("ERROR", "INFO"):
         assert ended.complaints[0] in (folder / f"log/caffe.{level}").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says so; the run goes on."""
+    (folder / "log").mkdir()
+    begin = glog.LogFile._begin
+    monkeypatch.setattr(glog.LogFile, "_begin", lambda self: Path(self.path).symlink_to("/dev/full") or begin(self))
+    ended = run(capsys, "train", "-solver=solver.prototxt", "-log_dir=log")
+    assert (ended.code, ended.log[-1], len(ended.complaints)) == (0, "Optimization Done.", 1)
+    assert ended.complaints[0].endswith("cannot be written: No space left on device; the run goes on without")
 
 
 def test_levels(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

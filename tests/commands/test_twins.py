@@ -74,20 +74,23 @@ def test_by_the_path_and_by_python(old: Path, folder: Path) -> None:
     assert (ended.code, ended.stderr) == (0, "") and ended.stdout.startswith("usage: draw_net.py ")
 
 
-def test_train_finetune_and_score(old: Path, folder: Path) -> None:
-    """The programs that `caffe` replaced."""
+def test_train_finetune_and_score(old: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The programs that `caffe` replaced; the first in a process of its own, the others by what they run."""
     ended = start(old / "train_net.bin", "solver.prototxt")
     assert (ended.code, ended.stdout, ended.log[-1]) == (0, "", "Optimization Done.")
+
+    def run(name: str, *args: str) -> list[str]:
+        assert twins.TWINS[name].run(args) == 0
+        return Ended(0, *capsys.readouterr()).log
+
     (folder / "more.prototxt").write_text(changed(SOLVER, ("max_iter: 2", "max_iter: 3")))
-    ended = start(old / "train_net", "more.prototxt", "snap_iter_2.solverstate")
-    assert ended.code == 0 and "Resuming from snap_iter_2.solverstate" in ended.log
+    assert "Resuming from snap_iter_2.solverstate" in run("train_net", "more.prototxt", "snap_iter_2.solverstate")
     shutil.copy("snap_iter_3.caffemodel", "w.caffemodel")
-    ended = start(old / "finetune_net", "solver.prototxt", "w.caffemodel")
-    assert ended.code == 0 and "Finetuning from w.caffemodel" in ended.log
-    ended = start(old / "test_net", "net.prototxt", "w.caffemodel", "2", "CPU")
-    assert ended.code == 0 and [line for line in ended.log if line.startswith("Batch 1, loss = ")]
-    ended = start(old / "net_speed_benchmark", "net.prototxt", "2")
-    assert ended.code == 0 and "Testing for 2 iterations." in ended.log
+    assert "Finetuning from w.caffemodel" in run("finetune_net", "solver.prototxt", "w.caffemodel")
+    scored = run("test_net", "net.prototxt", "w.caffemodel", "2", "CPU")
+    assert [line for line in scored if line.startswith("Batch 1, loss = ")]
+    assert "Testing for 2 iterations." in run("net_speed_benchmark", "net.prototxt", "2")
+    assert "Querying GPUs all" in run("device_query", "all")
 
 
 @pytest.mark.parametrize(
