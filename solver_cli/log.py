@@ -105,7 +105,7 @@ def to_stderr(handler: logging.Handler | None = None, level: int | None = None, 
     handler.setLevel(max(level, _least()) if level is not None else before.level if before else _least())
     handler.setFormatter(GlogFormatter())
     handler.filters[:] = (before.filters if before else []) if quiet is None else [is_result] if quiet else []
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [handler, *logger.handlers[1:]]
     logger.propagate = False
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from golden_cases import Tolerance, assert_weights, index, near, options
+from running import call
 
 from solver_cli import Net, Solver
 from solver_cli.caffe_pb2 import BlobProto, Datum
 from solver_cli.commands.datasets import write_lmdb
+from solver_cli.commands.tools import tools
 from solver_cli.commands.training import effective
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -104,3 +106,20 @@ def test_pictures_are_finished_on_the_gpu_as_on_the_cpu(tmp_path, monkeypatch, t
             found, wanted = ahead.next_batch(), plain.next_batch()
             assert all(torch.equal(found[top].cpu(), wanted[top]) for top in "xy")
         ahead.close()
+
+
+def test_a_net_alone_on_the_gpu(case_folder):
+    """Scored as on the CPU, but for rounding; timed by the GPU's own clock; the GPU is told."""
+    case_folder("multi_loss")
+    scored = ["test", "net.prototxt", "--weights", "final.caffemodel", "--iterations", "5", "--precision", "fp32"]
+    ours, theirs = (
+        [line.split(" = ") for line in call(tools, *scored, *more).log if line.startswith(("Batch", "main_loss"))]
+        for more in (["--gpu", "0"], [])
+    )
+    assert len(ours) == len(theirs) > 5
+    for (name, found), (wanted_name, wanted) in zip([x[:2] for x in ours], [x[:2] for x in theirs], strict=True):
+        assert name == wanted_name and near(float(found.split()[0]), float(wanted.split()[0]), 1e-4)
+    ended = call(tools, "time", "net.prototxt", "--iterations", "3", "--gpu", "0")
+    assert ended.code == 0 and "multi_loss, TRAIN, on the GPU, a batch of 8" in ended.stdout
+    assert f"GPU device name: {torch.cuda.get_device_name(0)}" in ended.log
+    assert f"GPU 0: {torch.cuda.get_device_name(0)}, " in call(tools, "devices").stdout

@@ -7,10 +7,12 @@ from dataclasses import Field, fields
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from solver_cli.solver.options import GROUPS, text
 
 F = TypeVar("F", bound=Callable[..., Any])
+Complete = Callable[[str], list[CompletionItem]]
 HELP: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
@@ -22,7 +24,18 @@ class Option(click.Option):
         self.group = group
 
 
-class Command(click.Command):
+class Examples(click.Command):
+    """A command whose help ends with `examples`, as they are typed."""
+
+    examples = ""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.examples.strip().splitlines()))
+
+
+class Command(Examples):
     """A command whose help has its options in groups, and examples as they are typed."""
 
     def __init__(self, *args: Any, examples: str = "", **settings: Any):
@@ -38,11 +51,6 @@ class Command(click.Command):
             if group in rows:
                 with formatter.section(group or "Other options"):
                     formatter.write_dl(rows[group])
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if self.examples:
-            with formatter.section("Examples"):
-                formatter.write("".join(f"  {line}\n" for line in self.examples.strip().splitlines()))
 
 
 def options(kind: type, *names: str, **help: str) -> Callable[[F], F]:
@@ -67,17 +75,19 @@ def _option(field: Field[Any], help: str) -> Callable[[F], F]:
     elif told["choices"]:
         settings |= {"type": click.Choice(told["choices"]), "show_default": field.default is not None}
     else:
-        settings |= {"type": Parsed(told["parse"]), "multiple": isinstance(field.default, tuple)}
+        kind = Parsed(told["parse"], COMPLETE.get(told["metavar"], lambda typed: []))
+        settings |= {"type": kind, "multiple": isinstance(field.default, tuple)}
     return click.option(*names, field.name, cls=Option, **settings)
 
 
 class Parsed(click.ParamType):  # type: ignore[type-arg]
-    """A value that a function makes of a text; its ValueError is a usage error."""
+    """A value that a function makes of a text; its ValueError is a usage error. `complete` is for the shell."""
 
     name = "text"
 
-    def __init__(self, parse: Callable[[str], Any]):
+    def __init__(self, parse: Callable[[str], Any], complete: Complete = lambda typed: []):
         self.parse = parse
+        self.complete = complete
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -88,5 +98,21 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
             shown = value.encode("utf-8", "backslashreplace").decode()
             self.fail(f"'{shown if len(shown) < 60 else shown[:50] + '...'}': {error}", param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return self.complete(incomplete)
+
+
+def files(typed: str) -> list[CompletionItem]:
+    """What lets the shell complete the name of a file."""
+    return [CompletionItem(typed, type="file")]
+
+
+def folders(typed: str) -> list[CompletionItem]:
+    """What lets the shell complete the name of a folder."""
+    return [CompletionItem(typed, type="dir")]
+
 
 TEXT = Parsed(text)
+FILE = Parsed(text, files)
+FOLDER = Parsed(text, folders)
+COMPLETE: dict[str, Complete] = {"FILE": files, "FILE[,FILE]": files}  # by an option's metavar

@@ -130,7 +130,7 @@ def _layers(net: Net, batch: int | None) -> Iterator[str]:
         table.append([row.node.name, row.node.param.type, shape, *_figures(row.learned, row.multiply_adds, row.kept)])
     learned = sum(x.blob.numel() for x in net.learned)
     totals = _figures(learned, sum(row.multiply_adds for row in found), sum(row.kept for row in found))
-    yield from _table([*table, ["total", "", "", *totals]], left=3)
+    yield from in_columns([*table, ["total", "", "", *totals]], left=3)
 
 
 def _figures(learned: int, multiply_adds: int, kept: int) -> list[str]:
@@ -141,7 +141,7 @@ def _figures(learned: int, multiply_adds: int, kept: int) -> list[str]:
     ]
 
 
-def _table(rows: list[list[str]], left: int = 1) -> Iterator[str]:
+def in_columns(rows: list[list[str]], left: int = 1) -> Iterator[str]:
     """The cells in columns, the first `left` of them flush left."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -152,10 +152,10 @@ def _table(rows: list[list[str]], left: int = 1) -> Iterator[str]:
 def metric(value: float) -> str:
     """`1.23 G`"""
     for unit in ("", " k", " M", " G", " T"):
-        if value < 1000 or unit == " T":
+        if value < 999.5 or unit == " T":
             break
         value /= 1000
-    return f"{value:.3g}{unit}" if value < 1000 else f"{value:,.0f}{unit}"
+    return f"{value:.3g}{unit}" if value < 999.5 else f"{value:,.0f}{unit}"
 
 
 # -- memory ---------------------------------------------------------------------------------------------------------
@@ -174,7 +174,7 @@ def _memory(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int | Non
         if any(values):
             table.append([NAMES.get(field.name, field.name), *map(mebi, values)])
     totals = [replace(one, ahead=queues).total for one in found]
-    yield from _table([["", *heads], *table, ["total", *map(mebi, totals)]])
+    yield from in_columns([["", *heads], *table, ["total", *map(mebi, totals)]])
     budget = available(device) if budget is None else budget
     try:
         most = largest_batch(train, spec.param, budget - (queues - found[0].ahead), device=device.type)

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn, TextIO
 
@@ -53,6 +53,18 @@ def reported(level: int = logging.INFO, quiet: bool = False, rank: str = "0") ->
             click.echo(f"error: {line}", err=True)
             sys.exit(1)
         raise
+
+
+def ended(run: Callable[[Sequence[str]], int], args: Sequence[str]) -> NoReturn:
+    """Run a command that is not click's, and end the process with its exit code; 130 after Ctrl-C."""
+    try:
+        code = run(args)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:  # nobody reads on
+        sys.stdout, code = _nowhere(), 1
+    leave(code)
 
 
 def _open_streams() -> None:

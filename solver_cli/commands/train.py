@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from solver_cli.commands.options import TEXT, Command, options
+from solver_cli.commands.options import FILE, Command, options
 from solver_cli.commands.running import leave, reported
 from solver_cli.solver.options import RunOptions
 
@@ -51,7 +51,7 @@ def _slip(args: list[str], known: set[str]) -> str:
 
 
 @click.command(cls=Train, examples=EXAMPLES)
-@click.argument("solver", type=TEXT)
+@click.argument("solver", type=FILE)
 @options(RunOptions)
 @click.version_option(package_name="solver-train")
 def train(solver: str, **chosen: Any) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from solver_cli import log
 from solver_cli.caffe_pb2 import SolverParameter
+from solver_cli.commands.devices import gpu_numbers
 from solver_cli.commands.progress import progress
 from solver_cli.commands.running import leave, reported
 from solver_cli.errors import ConfigError, DeviceError
@@ -34,7 +35,7 @@ def train(path: str, run: RunOptions) -> int:
     process; the exit code. Raises Error."""
     if own := from_environment():
         return train_rank(path, run, own, "env://")
-    size = len(gpus(run.gpu)) if run.gpu is not None else run.ranks
+    size = len(gpu_numbers(run.gpu) or [0]) if run.gpu is not None else run.ranks
     if size == 1:
         return train_rank(path, run, ALONE)
     with log.silent():  # the first rank says it all
@@ -128,7 +129,9 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool, ranks: Ranks = A
     if cpu or (gpu is None and not (wants_gpu and torch.cuda.is_available())):
         log.info("caffe.cpp:197", "Use CPU.")
         return torch.device("cpu")
-    several = gpus(gpu) if gpu is not None else list(range(ranks.size)) if ranks.size > 1 else [spec.param.device_id]
+    several = list(range(ranks.size)) if ranks.size > 1 else [spec.param.device_id]
+    if gpu is not None:
+        several = gpu_numbers(gpu) or [0]
     if ranks.local >= len(several):
         raise DeviceError(f"--gpu {gpu}: rank {ranks.rank}, number {ranks.local} on its machine, has no GPU there")
     index = several[ranks.local]
@@ -138,24 +141,8 @@ def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool, ranks: Ranks = A
         found = f"there is no GPU {index}: this machine has {torch.cuda.device_count()}"
         if gpu is None:
             spec.fail(found, "device_id")
-        raise DeviceError(f"--gpu {gpu}: {found} (--cpu trains without one)")
+        raise DeviceError(f"--gpu {gpu}: {found} (leave it out to train on the CPU)")
     spec.param.device_id = index
     log.info("caffe.cpp:203", f"Using GPUs {index}")
     log.info("caffe.cpp:208", f"GPU {index}: {torch.cuda.get_device_name(index)}")
     return torch.device("cuda", index)
-
-
-def gpus(gpu: str) -> list[int]:
-    """The GPUs that `--gpu` names. Raises ConfigError."""
-    if gpu == "all":
-        found = list(range(torch.cuda.device_count())) or [0]
-    else:
-        try:
-            found = [int(part) for part in gpu.split(",")]
-        except ValueError:
-            raise ConfigError(f"--gpu {gpu}: expected numbers separated by commas, or all") from None
-    if min(found) < 0:
-        raise ConfigError(f"--gpu {gpu}: a GPU's number is 0 or more")
-    if len(set(found)) < len(found):
-        raise ConfigError(f"--gpu {gpu}: names a GPU twice")
-    return found

@@ -112,14 +112,14 @@ class Net(nn.Module):
         and column."""
         load_packages()
         spec = replace(parse_net(text), accept=tuple(options.pop("accept", ())))
-        return cls(_in_state(spec, phase, level, stages), **options)
+        return cls(in_state(spec, phase, level, stages), **options)
 
     @classmethod
     def from_file(cls, path: str, phase: str = "TRAIN", level: int = 0, stages: tuple[str, ...] = (), **options: Any) -> Net:
         """Build a net from the file `path`. `options`: those of `from_text`. Raises ConfigError with file, line, column."""
         load_packages()
         spec = replace(read_net(path), accept=tuple(options.pop("accept", ())))
-        return cls(_in_state(spec, phase, level, stages), **options)
+        return cls(in_state(spec, phase, level, stages), **options)
 
     # -- learned blobs ----------------------------------------------------------------------------------------------
 
@@ -389,7 +389,7 @@ class Net(nn.Module):
         return message
 
 
-def _in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> NetSpec:
+def in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> NetSpec:
     """The spec with the state that the caller names; stages add to the text's own."""
     wanted = state(phase, level, stages)
     return spec.with_state(wanted, wanted if not spec.param.state.stage else state(phase, level))

@@ -125,7 +125,7 @@ class Mixed:
                 loss = loss + run(part, blobs, shares, keep)
         for name in self.net.outputs:
             if name in blobs:
-                blobs[name] = _full(blobs[name])
+                blobs[name] = full(blobs[name])
         return self.scale.apply(loss) if self.scale and loss.requires_grad else loss
 
     def _in_half(self, part: Section, blobs: Blobs, shares: Shares, keep: bool) -> Tensor:
@@ -133,7 +133,7 @@ class Mixed:
 
     def _exact(self, part: Section, blobs: Blobs, shares: Shares, keep: bool) -> Tensor:
         for name in part.bottoms:
-            blobs[name] = _full(blobs[name])
+            blobs[name] = full(blobs[name])
         with torch.autocast(self.net.device.type, enabled=False, cache_enabled=False):
             return self.run(part.nodes, blobs, shares, keep)
 
@@ -147,5 +147,5 @@ class Mixed:
         return parts
 
 
-def _full(x: Tensor) -> Tensor:
+def full(x: Tensor) -> Tensor:
     return x.float() if x.dtype in HALVES.values() else x

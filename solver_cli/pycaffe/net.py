@@ -49,7 +49,7 @@ class Net:
         spec = read_net(str(network_file))
         with unwrapped():
             built = core.Net(
-                core._in_state(spec, Phase.Name(phase), level, tuple(stages or ())),
+                core.in_state(spec, Phase.Name(phase), level, tuple(stages or ())),
                 device=mode.device(),
                 seed=mode.next_seed(),
             )

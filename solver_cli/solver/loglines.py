@@ -131,12 +131,16 @@ def log_outputs(phase: str, site: str, net: Net, outputs: Mapping[str, Tensor]) 
     weights = net.loss_weights
     index = 0
     for name, blob in outputs.items():
-        weight = weights.get(name, 0.0)
         for value in blob.flatten().tolist():
-            product = float(np.float32(weight) * np.float32(value))
-            part = f" (* {log.number(weight)} = {log.number(product)} loss)" if weight else ""
+            part = in_loss(weights.get(name, 0.0), value)
             log.info(site, f"    {phase} net output #{index}: {name} = {log.number(value)}{part}")
             index += 1
+
+
+def in_loss(weight: float, value: float) -> str:
+    """What a number of an output is in the loss, behind it in a line; nothing without a weight."""
+    product = float(np.float32(weight) * np.float32(value))
+    return f" (* {log.number(weight)} = {log.number(product)} loss)" if weight else ""
 
 
 def log_unshared(train: Net, test: Net) -> None:

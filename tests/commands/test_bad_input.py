@@ -498,7 +498,7 @@ def test_weights_that_the_solver_names(folder: Path, snapshots: Path) -> None:
 def test_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    check("error: --gpu 0: there is no GPU 0: this machine has 0 (--cpu trains without one)", "--gpu", "0")
+    check("error: --gpu 0: there is no GPU 0: this machine has 0 (leave it out to train on the CPU)", "--gpu", "0")
     check("error: --gpu all: there is no GPU", "--gpu", "all")
     check("error: --gpu 0,1: there is no GPU 1: this machine has 0", "--gpu", "0,1")
     check("error: --gpu 1,1: names a GPU twice", "--gpu", "1,1")

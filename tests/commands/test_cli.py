@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -71,7 +72,17 @@ def test_options_of_the_tools_are_frozen() -> None:
             "SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--layers", "--schema", "--accept",
             "--no-python-layers",
         },
+        "devices": set(),
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
+        "test": {
+            "NET", "--model", "--iterations", "--phase", "--weights", "--gpu", "--cpu", "--level", "--stage", "--dialect",
+            "--precision", "--no-python-layers",
+        },
+        "time": {
+            "NET", "--model", "--iterations", "--phase", "--picture", "--table", "--gpu", "--cpu", "--level", "--stage",
+            "--dialect", "--precision", "--no-python-layers",
+        },
+        "twins": {"FOLDER"},
         "upgrade": {"SOURCE", "TARGET"},
     }  # fmt: skip
 
@@ -102,14 +113,26 @@ def test_every_option_is_explained(command: click.Command) -> None:
     assert all(param.help for param in command.params if isinstance(param, click.Option))
 
 
-def test_help_does_not_wait_for_torch() -> None:
+@pytest.mark.parametrize("name", ["", *TOOLS])
+def test_every_help_ends_with_examples(name: str) -> None:
+    """Lines that the command takes, up to options of its own."""
+    text = call(tools, *filter(None, [name]), "--help").stdout
+    lines = [line.strip() for line in text.partition("\nExamples:\n")[2].splitlines()]
+    assert lines and all(line.startswith(f"solver-tools {name}") for line in lines)
+    for line in lines if name else []:
+        given = set(re.findall(r"(?<= )--?[a-z][-\w]*", line.partition("&&")[0].partition('"')[0]))
+        assert name == "python" or given <= options(TOOLS[name]), line
+
+
+@pytest.mark.parametrize("command", ["train import train", "caffe import main", "tools import tools"])
+def test_help_does_not_wait_for_torch(command: str) -> None:
     heavy = "sorted({'torch', 'numpy', 'google.protobuf', 'h5py', 'lmdb', 'cv2'} & set(sys.modules))"
     program = (
-        "import sys\nfrom solver_cli.commands.train import train\n"
-        f"try: train(['--help'])\nfinally: sys.stderr.write(str({heavy}))"
+        f"import sys\nfrom solver_cli.commands.{command} as run\n"
+        f"try: run(['--help'])\nexcept SystemExit: pass\nfinally: sys.stderr.write(str({heavy}))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-    assert (done.stdout.startswith("Usage: "), done.stderr) == (True, "[]")
+    assert (done.stdout.partition("sage: ")[1], done.stderr) == ("sage: ", "[]")
 
 
 def test_version() -> None:

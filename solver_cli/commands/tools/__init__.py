@@ -7,11 +7,19 @@ from pkgutil import iter_modules
 
 import click
 
-from solver_cli.commands.options import HELP
+from solver_cli.commands.options import HELP, Examples
+
+EXAMPLES = """
+solver-tools data mnist
+solver-tools plan configs/mnist/lenet_solver.prototxt
+solver-tools time --help
+"""
 
 
-class Tools(click.Group):
+class Tools(Examples, click.Group):
     """The commands of this folder; a file is imported when its command is asked for."""
+
+    examples = EXAMPLES
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted(module.name.replace("_", "-") for module in iter_modules(__path__))

@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from solver_cli.commands.options import TEXT, Command
+from solver_cli.commands.options import FOLDER, TEXT, Command
 from solver_cli.commands.running import reported
 
 DIGITS, ARCHIVED, SCRIPTED = ("mnist", "siamese"), ("cifar10",), ("unet", "ssd", "segnet", "faster_rcnn")
@@ -20,7 +20,7 @@ solver-tools data unet -- --train 50 --seed 2    what stands behind -- is for th
 @click.command("data", cls=Command, examples=EXAMPLES)
 @click.argument("name", type=click.Choice([*DIGITS, *ARCHIVED, *SCRIPTED]))
 @click.argument("arguments", nargs=-1, type=TEXT, metavar="[-- ARGS]")
-@click.option("--to", "folder", type=TEXT, metavar="FOLDER", help="Where to put the data.  [default: configs/NAME]")
+@click.option("--to", "folder", type=FOLDER, metavar="FOLDER", help="Where to put the data.  [default: configs/NAME]")
 @click.option("--full", is_flag=True, help="Fetch all 60,000 + 10,000 digits through torchvision (mnist, siamese).")
 @click.option("--from", "archive", type=TEXT, metavar="FILE",
               help="The archive cifar-10-binary.tar.gz.  [default: torchvision fetches CIFAR-10]")  # fmt: skip

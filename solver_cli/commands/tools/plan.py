@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from solver_cli.commands.options import TEXT, Command, Parsed, options
+from solver_cli.commands.options import FILE, Command, Parsed, options
 from solver_cli.commands.running import reported
 from solver_cli.solver.options import RunOptions, whole
 
@@ -21,7 +21,7 @@ MEMORY = "What the largest batch is to fit into.  [default: what is free]"
 
 
 @click.command("plan", cls=Command, examples=EXAMPLES)
-@click.argument("solver", type=TEXT)
+@click.argument("solver", type=FILE)
 @click.option("--batch", type=Parsed(whole(1)), metavar="N", help="Plan with this batch size for the train net.")
 @options(RunOptions, *OPTIONS, memory=MEMORY)
 def command(solver: str, batch: int | None, **chosen: Any) -> None:

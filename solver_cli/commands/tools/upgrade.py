@@ -6,13 +6,18 @@ import sys
 
 import click
 
-from solver_cli.commands.options import TEXT, Command
+from solver_cli.commands.options import FILE, Command
 from solver_cli.commands.running import reported
 
+EXAMPLES = """
+solver-tools upgrade old_train_val.prototxt train_val.prototxt
+solver-tools upgrade old.caffemodel new.caffemodel
+"""
 
-@click.command("upgrade", cls=Command)
-@click.argument("source", type=TEXT)
-@click.argument("target", type=TEXT)
+
+@click.command("upgrade", cls=Command, examples=EXAMPLES)
+@click.argument("source", type=FILE)
+@click.argument("target", type=FILE)
 def command(source: str, target: str) -> None:
     """Bring the net, solver or weights file SOURCE, of any Caffe generation, to today's form in TARGET."""
     with reported():
