@@ -103,11 +103,15 @@ class Pieces:
     def test(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Blobs]:
         """The loss and the outputs of one batch, without gradients."""
         blobs = self._joined([batch])
-        loss = torch.zeros((), device=self.net.device)
-        for section in self._sections:
-            loss = loss + section.forward(blobs)
-            section.clear()
-        return loss, self._outputs(blobs)
+        self._masks = self._draw_masks(blobs[self._first])
+        try:
+            loss = torch.zeros((), device=self.net.device)
+            for section in self._sections:
+                loss = loss + section.forward(blobs)
+                section.clear()
+            return loss, self._outputs(blobs)
+        finally:
+            self._clear()
 
     def _joined(self, batches: Sequence[Mapping[str, Tensor]]) -> Blobs:
         """The batches as one, cut into pieces."""
