@@ -50,13 +50,13 @@ class SmoothL1LossOfRCNN(nn.Module):
                 field="loss_param.normalization",
             )
         self.edge = param.sigma**-2
-        self.mean = not loss_param.HasField("normalization") or loss_param.normalization != LossParameter.NONE
+        self.divides = not loss_param.HasField("normalization") or loss_param.normalization != LossParameter.NONE
 
     def forward(self, x: Tensor, target: Tensor, *weights: Tensor) -> Tensor:
         diff, factors = _difference(x, target, *weights)
         losses = _smooth(diff * factors[0] if factors else diff, self.edge)
         total = (losses * factors[1] if len(factors) > 1 else losses).sum()
-        return total / x.shape[0] if self.mean else total
+        return total / x.shape[0] if self.divides else total
 
 
 @layer("SmoothL1Loss/rfcn", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
