@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+try:
+    import cv2
+except ImportError:
+    raise SystemExit("the shapes are drawn by OpenCV: pip install 'solver-train[images]'") from None
 
 CLASSES = ("background", "circle", "square", "triangle")
 IGNORED = 255  # in a label picture: the rim, where a pixel shows both
@@ -43,6 +47,11 @@ def drawing(size: int, rng: Generator, most: int = 4) -> Drawing:
         boxes.append((kind, *(float(side) for side in np.clip((left, top, right, bottom), 0, size))))
     noisy = ground + rng.normal(0, 8, ground.shape)
     return Drawing(noisy.clip(0, 255).astype(np.uint8), label, boxes)
+
+
+def encoded(picture: NDArray[np.uint8], ending: str) -> bytes:
+    """The file of a picture, by the ending of its name."""
+    return bytes(cv2.imencode(ending, picture)[1])
 
 
 def corners(kind: int, radius: float, rng: Generator) -> NDArray[np.float64]:

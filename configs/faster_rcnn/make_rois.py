@@ -2,9 +2,9 @@
 
 Writes rois_train.h5 and rois_test.h5 and the lists that name them, as this program was told to. Beside the pictures (data)
 they hold what a proposal layer and a roi_data_layer make: rois (picture of the batch, x1, y1, x2, y2), a quarter of them on
-a shape (an overlap of 0.5 or more), the others away from them (below 0.3); their labels; and for each class four numbers of where the shape is from there, by Girshick's formula and divided by
-his deviations (bbox_targets), of which those of the region's own class count (bbox_inside_weights, bbox_outside_weights).
-The same seed draws the same pictures.
+a shape (an overlap of 0.5 or more), the others away from them (below 0.3); their labels; and for each class four numbers of
+where the shape is from there, by Girshick's formula and divided by his deviations (bbox_targets), of which those of the
+region's own class count (bbox_inside_weights, bbox_outside_weights). The same seed draws the same pictures.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from shapes import CLASSES, drawing
 
 SIZE = 64  # side of a picture in pixels

@@ -11,11 +11,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-from shapes import drawing
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from shapes import drawing, encoded
 
 SIZE = 96  # side of a picture in pixels
 
@@ -31,7 +30,7 @@ def make(folder: str | Path, seed: int = 1, train: int = 300, test: int = 60) ->
         for row in names:
             drawn = drawing(SIZE, rng)
             for name, picture in zip(row, (drawn.picture, drawn.label), strict=True):
-                (Path(folder) / name).write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+                (Path(folder) / name).write_bytes(encoded(picture, ".png"))
         written.append(Path(folder) / f"shapes_{part}.txt")
         written[-1].write_text("".join(f"{picture} {label}\n" for picture, label in names))
     return written

@@ -11,15 +11,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 
 from solver_cli.caffe_pb2 import AnnotatedDatum, LabelMap, LabelMapItem
 from solver_cli.commands.datasets import write_lmdb
 
-sys.path.append(str(Path(__file__).resolve().parents[1]))
-from shapes import CLASSES, Drawing, drawing
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from shapes import CLASSES, Drawing, drawing, encoded
 
 SIZE = 96  # side of a picture in pixels
 
@@ -31,9 +30,7 @@ def make(folder: str | Path, seed: int = 1, train: int = 400, test: int = 100) -
     written = [target / "shapes_train_lmdb", target / "shapes_test_lmdb"]
     for part, (path, count) in enumerate(zip(written, (train, test), strict=True)):
         write_lmdb(path, records(count, np.random.default_rng([seed, part])))
-    names = LabelMap(
-        item=[LabelMapItem(name=name, label=label, display_name=name) for label, name in enumerate(CLASSES)]
-    )
+    names = LabelMap(item=[LabelMapItem(name=name, label=label, display_name=name) for label, name in enumerate(CLASSES)])
     for name, text in (
         ("labelmap.prototxt", str(names)),
         ("shapes_test_name_size.txt", "".join(f"{number:06d} {SIZE} {SIZE}\n" for number in range(test))),
@@ -54,7 +51,7 @@ def annotated(drawn: Drawing) -> AnnotatedDatum:
     height, width = drawn.picture.shape[:2]
     record = AnnotatedDatum(type=AnnotatedDatum.BBOX)
     record.datum.encoded = True
-    record.datum.data = cv2.imencode(".jpg", drawn.picture)[1].tobytes()
+    record.datum.data = encoded(drawn.picture, ".jpg")
     for label in sorted({kind for kind, *_ in drawn.boxes}):
         group = record.annotation_group.add(group_label=label)
         for instance, (_, left, top, right, bottom) in enumerate(box for box in drawn.boxes if box[0] == label):

@@ -20,8 +20,8 @@ from solver_cli.registry import find
 KINDS = [kind for kind in TYPES if kind not in {*TESTED_ELSEWHERE, "DummyData", "Input"} and not kind.startswith("_")]
 
 
-CANNOT = {"Bias", "Convolution", "InnerProduct", "LSTM", "Lstm", "RNN", "Scale"}  # with axis 0, or time there, and learned blobs
-
+# with axis 0, or time there, and learned blobs
+CANNOT = {"Bias", "Convolution", "InnerProduct", "LSTM", "Lstm", "RNN", "Scale"}
 NEVER = {"forks/BN/yjxiong_test"}  # a backward pass through the fork's BN in its TEST phase, which joins the records
 
 

@@ -1,5 +1,6 @@
 """Every file in configs/: solvers name what is there, nets build in both phases with the weights they should have."""
 
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def unet(width, levels):
 
 def convolutions(*channels, bias=0, scales=2):
     """The weights of 3 x 3 convolutions one after the other, with `scales` numbers of a normalization for each channel."""
-    return sum((9 * n + bias + scales) * m for n, m in zip(channels, channels[1:], strict=False))
+    return sum((9 * n + bias + scales) * m for n, m in pairwise(channels))
 
 
 # (learned, statistics of batch normalization): every distinct blob once
