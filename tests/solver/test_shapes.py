@@ -202,6 +202,20 @@ def test_regions_of_several_pictures_are_not_split_but_computed_again(folder: Pa
     assert weights("faster_rcnn", 2) == whole
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ssd", r"layer 'data' \(AnnotatedData\): batches cannot be joined, because 'label' has not a row for each"),
+        ("segnet", r"layer 'loss' \(SoftmaxWithLoss\): batches cannot be joined, because this layer works on"),
+    ],
+)
+def test_a_window_over_layers_that_need_their_own_batch_is_refused(name: str, words: str, folder: Path) -> None:
+    draw(name)
+    ended = call(train, *command(name, 2, "--set", "iter_size=2", "--batch-norm-window", "iter_size"))
+    assert ended.code == 1
+    assert re.match(rf"configs/{name}/train_test.prototxt:\d+:1: {words}", ended.complaints[-1])
+
+
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_plans_find_nothing_wrong_with_the_nets(name: str, folder: Path) -> None:
     draw(name)
