@@ -80,6 +80,7 @@ class LayerType:
     spared: tuple[int, ...] = ()  # those of them that force_backward leaves alone
     ahead: bool = True  # of a source: a thread reads its batches while the net computes
     transforms: bool = False  # of a source: it does what transform_param says
+    reads: tuple[str, ...] = ()  # other types' settings that it reads too
     user_code: Callable[[LayerParameter], str] | None = None  # the user's class of which the module has an `instance`
 
     # how it may be run otherwise; where nothing is said, what is always right

@@ -28,7 +28,7 @@ OWN = ("batch_sampler", "label_map_file", "anno_type")
 COLUMNS = 8  # of the label: item, label, instance, xmin, ymin, xmax, ymax, difficult
 
 
-@source("AnnotatedData", origin="SSD", tops=(1, 2), transforms=True, dynamic=True)
+@source("AnnotatedData", origin="SSD", tops=(1, 2), transforms=True, dynamic=True, reads=("data_param",))
 class AnnotatedData:
     """Pictures of an LMDB or LevelDB with boxes around objects, distorted, expanded, sampled, resized and cropped along.
 

@@ -32,7 +32,7 @@ class DetectionOutput(nn.Module):
         if param.visualize:
             raise ConfigError(
                 "visualize draws into a window, for which there is none here: take it out (with visualize_threshold and "
-                "save_file); the boxes are the layer's top",
+                "save_file); the boxes are the layer's top, as configs/ssd/draw_boxes.py draws them",
                 field="detection_output_param.visualize",
             )
         nms = param.nms_param

@@ -55,7 +55,7 @@ class SmoothL1LossOfRCNN(nn.Module):
                 field="loss_param.normalization",
             )
         self.edge = param.sigma**-2
-        self.mean = not loss_param.HasField("normalization") or loss_param.normalization != LossParameter.NONE
+        self.divides = not loss_param.HasField("normalization") or loss_param.normalization != LossParameter.NONE
 
     def forward(self, x: Tensor, target: Tensor, *weights: Tensor) -> Tensor:
         if weights:
@@ -65,7 +65,7 @@ class SmoothL1LossOfRCNN(nn.Module):
         else:
             _checked(x, target)
             total = F.smooth_l1_loss(x, target.reshape(x.shape), beta=self.edge, reduction="sum")
-        return total / x.shape[0] if self.mean else total
+        return total / x.shape[0] if self.divides else total
 
 
 @layer("SmoothL1Loss/rfcn", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)

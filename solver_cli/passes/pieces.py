@@ -11,7 +11,7 @@ from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 from solver_cli.passes.recompute import Recompute, groups, repeating
 from solver_cli.passes.records import is_loss, label_counts, share, statistics
-from solver_cli.passes.sections import Section, check_rows, cut, records, uncut
+from solver_cli.passes.sections import Section, check_window, cut, records, uncut
 
 Blobs = dict[str, Tensor]
 Run = Callable[..., Tensor]  # Net.run, or what stands for it
@@ -38,9 +38,9 @@ class Pieces:
         self.store = store or net.device
         self.run: Run = Recompute(net) if recompute else net.run
         self.on_piece: Callable[[int, range, range], None] | None = None  # before a backward pass: index, piece, batch
-        if window:
-            check_rows(net)
         self.cuts = cut(net) if window or size < records(net) else uncut(net)
+        if window:
+            check_window(net, self.cuts)
         self._sections = [_Joint(self, part) if part.joins else _Apart(self, part) for part in self.cuts.sections]
         for below, section in zip(self._sections, self._sections[1:], strict=False):
             section.below = below if isinstance(below, _Joint) and below.statistics else None
@@ -103,11 +103,15 @@ class Pieces:
     def test(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Blobs]:
         """The loss and the outputs of one batch, without gradients."""
         blobs = self._joined([batch])
-        loss = torch.zeros((), device=self.net.device)
-        for section in self._sections:
-            loss = loss + section.forward(blobs)
-            section.clear()
-        return loss, self._outputs(blobs)
+        self._masks = self._draw_masks(blobs[self._first])
+        try:
+            loss = torch.zeros((), device=self.net.device)
+            for section in self._sections:
+                loss = loss + section.forward(blobs)
+                section.clear()
+            return loss, self._outputs(blobs)
+        finally:
+            self._clear()
 
     def _joined(self, batches: Sequence[Mapping[str, Tensor]]) -> Blobs:
         """The batches as one, cut into pieces."""

@@ -15,11 +15,13 @@ from solver_cli.passes.records import apart, is_loss, label_counts, statistics
 class Section:
     """Layers that run one after the other on a piece of the batch, or one that `joins` its records and runs on all of them.
 
-    `wants`: the blobs from before whose gradient is wanted.
+    `mixes`: beyond that, several batches as one would not give what they give one by one. `wants`: the blobs from before
+    whose gradient is wanted.
     """
 
     nodes: list[Node]
     joins: bool
+    mixes: bool = False
     wants: set[str] = field(default_factory=set)
 
     @property
@@ -83,7 +85,8 @@ def cut(net: Net) -> Sections:
             late.update(node.tops)
         else:
             _check(node, joined, size)
-            section = Section([node], joins=True)
+            mixes = statistics(node) is None and (is_loss(node) or not apart(node, shapes_below, size))
+            section = Section([node], joins=True, mixes=mixes)
             if made.intersection(node.bottoms):
                 result.sections.append(rows)
                 rows, made = Section([], joins=False), set()
@@ -110,13 +113,18 @@ def records(net: Net) -> int:
     raise ConfigError(f"net '{net.name}' cannot be split into micro-batches: it reads no data")
 
 
-def check_rows(net: Net) -> None:
-    """Refuse data that have not a row for each record where several batches become one. Raises ConfigError."""
+def check_window(net: Net, sections: Sections) -> None:
+    """Refuse what several batches as one would change: data without a row for each record, layers but BatchNorm that join
+    the records. Raises ConfigError.
+    """
     size = records(net)
     for node in net.nodes:
         for top, shape in zip(node.tops, node.shapes, strict=True):
             if node.run is None and shape[:1] != (size,):
                 node.spec.fail(f"batches cannot be joined, because '{top}' has not a row for each of their {size} records")
+    for section in sections.sections:
+        if section.mixes:
+            section.nodes[0].spec.fail("batches cannot be joined, because this layer works on a batch as a whole")
 
 
 def _under_loss(nodes: Sequence[Node]) -> set[Node]:

@@ -85,7 +85,7 @@ def log_precisions(found: Mapping[str, Precisions], by_class: bool) -> None:
             continue
         for label, each in classes.items():
             if each is None:
-                log.warning("solver.cpp", f"Missing true_pos for label: {label}")
+                log.warning("solver.cpp:524", f"Missing true_pos for label: {label}")
             elif by_class:
-                log.info("solver.cpp", f"class{label}: {log.number(each)}")
-        log.info("solver.cpp", f"    Test net output #{index}: {name} = {log.number(mean(classes))}")
+                log.info("solver.cpp:540", f"class{label}: {log.number(each)}")
+        log.info("solver.cpp:546", f"    Test net output #{index}: {name} = {log.number(mean(classes))}")

@@ -107,6 +107,7 @@ def _idle(node: Node) -> list[str]:
         kind.param,
         *inspect.signature(kind.build).parameters,
         *("transform_param",) * kind.source,
+        *kind.reads,
     }
     return [field.name for field, _ in node.param.ListFields() if field.name.endswith("_param") and field.name not in known]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from golden_layers import GOLDEN, TESTED_ELSEWHERE, TYPES, feed, named, names, set_params
+from golden_layers import FORK_TYPES, GOLDEN, TESTED_ELSEWHERE, TYPES, feed, named, names, set_params
 from google.protobuf import text_format
 from torch import Tensor
 
@@ -15,12 +15,14 @@ from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.errors import ConfigError
 from solver_cli.passes.passes import forward_backward
 from solver_cli.passes.pieces import Pieces
-from solver_cli.registry import lookup
+from solver_cli.registry import find
 
 KINDS = [kind for kind in TYPES if kind not in {*TESTED_ELSEWHERE, "DummyData", "Input"} and not kind.startswith("_")]
 
 
-CANNOT = {"Bias", "Convolution", "InnerProduct", "LSTM", "RNN", "Scale"}  # with axis 0, or time there, and learned blobs
+# with axis 0, or time there, and learned blobs
+CANNOT = {"Bias", "Convolution", "InnerProduct", "LSTM", "Lstm", "RNN", "Scale"}
+NEVER = {"forks/BN/yjxiong_test"}  # a backward pass through the fork's BN in its TEST phase, which joins the records
 
 
 def with_losses(text: str, gradients: list[str]) -> str:
@@ -43,7 +45,7 @@ def with_losses(text: str, gradients: list[str]) -> str:
     read = {blob for layer in layers for blob in layer.bottom}
     for layer in list(layers):
         for top in layer.top:
-            if top not in read and not lookup(layer.type).loss and layer.type not in ("Input", "Accuracy", "ArgMax"):
+            if top not in read and not gives_loss(layer.type) and layer.type not in ("Input", "Accuracy", "ArgMax"):
                 name = f"probe_{top}"
                 probe = LayerParameter(name=name, type="Power", bottom=[top], top=[name], loss_weight=[0.1])
                 probe.power_param.power, probe.power_param.scale, probe.power_param.shift = 2, 0.5, 0.3
@@ -51,6 +53,12 @@ def with_losses(text: str, gradients: list[str]) -> str:
     del net.layer[:]
     net.layer.extend(layers)
     return text_format.MessageToString(net)
+
+
+def gives_loss(word: str) -> bool:
+    """Whether it is a loss; a word that forks mean differently stands in the registry with the fork's name."""
+    kind = find(word)
+    return kind.loss if kind else word.endswith("Loss")
 
 
 def learned(net: Net) -> list[Tensor]:
@@ -94,7 +102,7 @@ def compare(text: str, phase: str, batch: dict[str, Tensor], sizes: list[int], c
             assert torch.equal(net.draws.get_state(), plain.draws.get_state())
 
 
-@pytest.mark.parametrize("name", names(False, KINDS) + names(True, ["Dropout"]))
+@pytest.mark.parametrize("name", sorted({*names(False, KINDS + FORK_TYPES), *names(True, ["Dropout"])} - NEVER))
 def test_every_golden_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(GOLDEN)
     case = named(name)
@@ -107,4 +115,4 @@ def test_every_golden_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         compare(text, case["phase"], batch, sorted({1, 2, max(1, records - 1), records}), case)
     except ConfigError as error:
         assert "cannot be split into micro-batches" in str(error)
-        assert name.partition("/")[0] in CANNOT or "it reads no data" in str(error)
+        assert name.removeprefix("forks/").partition("/")[0] in CANNOT or "it reads no data" in str(error)

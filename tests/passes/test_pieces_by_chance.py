@@ -16,7 +16,7 @@ from test_fit import BIG, DROPOUT, LIMITED, assert_equal, train_with, weights
 from torch import Tensor
 
 from solver_cli import Net
-from solver_cli.passes.passes import forward_backward
+from solver_cli.passes.passes import forward, forward_backward
 from solver_cli.passes.pieces import Pieces
 
 FILLER = 'weight_filler { type: "xavier" } bias_filler { type: "gaussian" std: 0.1 }'
@@ -140,6 +140,23 @@ def test_net_by_chance(seed: int, recompute: bool) -> None:
         assert_close(gradients, wanted, f"pieces of {size}: gradient")
         assert_close(learned, blobs, f"pieces of {size}: learned blob")
         assert draws is drawn is None or (draws is not None and drawn is not None and torch.equal(draws, drawn))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_net_by_chance_without_gradients(seed: int) -> None:
+    """The last display's pass: the masks of several layers are drawn layer by layer, for the whole batch."""
+    chance = Chance(seed)
+    chance.lines += [f'layer {{ name: "early" type: "Dropout" bottom: "{blob}" top: "{blob}" }}' for blob in ("x", "goal")]
+    text, batch = chance.text(), chance.batch()
+    whole = Net.from_text(text, seed=seed).double()
+    loss, outputs = forward(whole, batch)
+    for size in sorted({1, *chance.rng.integers(1, chance.records + 1, 2).tolist()}):
+        net = Net.from_text(text, seed=seed).double()
+        found, tops = forward(net, batch, Pieces(net, size))
+        assert_close([found, *tops.values()], [loss, *outputs.values()], f"pieces of {size}: loss and outputs")
+        assert_close(state(net)[1], state(whole)[1], f"pieces of {size}: learned blob")
+        draws, drawn = state(net)[2], state(whole)[2]
+        assert draws is not None and drawn is not None and torch.equal(draws, drawn)
 
 
 @pytest.mark.parametrize("seed", range(6))
