@@ -98,12 +98,11 @@ NOT_YET: Rows = {
         "FillerParameter": "scale",
         "ImageDataParameter": "min_height min_width",
         "InnerProductParameter": "relu negative_slope",
-        "NetParameter": "bn_stats_batch_size",
         "PoolingParameter": "pad_3d kernel_size_3d stride_3d avg_include_pad axis",
         "ReLUParameter": "fuse",
         "ReshapeParameter": "pixelshuffler",
         "SolverParameter": "disabled_update",
-        "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
+        "TransformationParameter": "bgr2rgb pad",
     },
     "MobileNet-YOLO": {
         "AnnotatedDataParameter": (
@@ -215,14 +214,7 @@ NOT_YET: Rows = {
     },
     "yjxiong": {
         "ReductionParameter": "k",
-        "TransformationParameter": (
-            "fix_crop more_fix_crop multi_scale scale_ratios max_distort is_flow original_image stride upper_size "
-            "upper_height upper_width"
-        ),
-        "VideoDataParameter": (
-            "source batch_size rand_skip shuffle new_height new_width new_length num_segments scale mean_file "
-            "crop_size mirror modality name_pattern encoded grayscale"
-        ),
+        "TransformationParameter": "original_image stride upper_size upper_height upper_width",
     },
 }
 

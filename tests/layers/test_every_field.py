@@ -37,6 +37,11 @@ PAIRS = """
 layer { name: "data" type: "ImageSegData" top: "data" top: "label" transform_param { crop_size: 16 scale_factors: 2 }
   image_data_param { source: "../data/pairs/list.txt" label_type: PIXEL } }
 """
+FRAMES = """
+layer { name: "data" type: "VideoData" top: "data" top: "label" transform_param { crop_size: 16 }
+  video_data_param { source: "../data/video.txt" batch_size: 2 modality: RGB name_pattern: "p%d.png" new_height: 20
+    new_width: 18 } }
+"""
 BY_HAND = {"Python": "its settings go to the user's class: see test_python_layers.py"}
 ONE_IMPLEMENTATION = "chooses one of Caffe's implementations; there is one here"
 VISUALIZE = "says how visualize draws, which is refused"
@@ -141,8 +146,8 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
             recorded = json.loads(file["cases"].tobytes()).values()
         yield from ((case["phase"], case["prototxt"]) for case in recorded)
         return
-    if kind.name == "ImageSegData":  # of which nothing is recorded
-        yield "TRAIN", PAIRS
+    if kind.name in ("ImageSegData", "VideoData"):  # of which nothing is recorded
+        yield "TRAIN", PAIRS if kind.name == "ImageSegData" else FRAMES
     if found := fork_texts(kind.name):
         yield from found
         return
@@ -153,7 +158,7 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
 
 
 def folder(kind: LayerType) -> Path:
-    if kind.name in ("AnnotatedData", "DenseImageData", "ImageSegData"):
+    if kind.name in ("AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"):
         return FORKS
     return recorded_at(kind).parent if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
 
