@@ -875,6 +875,7 @@ class LayerParameter(Message):
     RED_ACCURACY_PARAM_FIELD_NUMBER: ClassVar[int]
     SELECT_SEG_BINARY_PARAM_FIELD_NUMBER: ClassVar[int]
     WINDOW_CLS_DATA_PARAM_FIELD_NUMBER: ClassVar[int]
+    GROUP_NORM_PARAM_FIELD_NUMBER: ClassVar[int]
     name: str
     type: str
     bottom: RepeatedScalarFieldContainer[str]
@@ -1311,6 +1312,8 @@ class LayerParameter(Message):
     def select_seg_binary_param(self) -> SelectSegBinaryParameter: ...
     @property
     def window_cls_data_param(self) -> WindowClsDataParameter: ...
+    @property
+    def group_norm_param(self) -> GroupNormParameter: ...
     def __init__(
         self,
         *,
@@ -1542,6 +1545,7 @@ class LayerParameter(Message):
         red_accuracy_param: RedAccuracyParameter | Mapping[str, Any] | None = ...,
         select_seg_binary_param: SelectSegBinaryParameter | Mapping[str, Any] | None = ...,
         window_cls_data_param: WindowClsDataParameter | Mapping[str, Any] | None = ...,
+        group_norm_param: GroupNormParameter | Mapping[str, Any] | None = ...,
     ) -> None: ...
 
 class TransformationParameter(Message):
@@ -5903,6 +5907,38 @@ class GeometryParameter(Message):
         persp_factor: float | None = ...,
         all_effects: bool | None = ...,
         pad_mode: int | str | None = ...,
+    ) -> None: ...
+
+class GroupNormParameter(Message):
+    EPS_FIELD_NUMBER: ClassVar[int]
+    GROUP_NUM_FIELD_NUMBER: ClassVar[int]
+    GROUP_FIELD_NUMBER: ClassVar[int]
+    GROUP_RATIO_FIELD_NUMBER: ClassVar[int]
+    NUM_GROUPS_FIELD_NUMBER: ClassVar[int]
+    SCALE_FILLER_FIELD_NUMBER: ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: ClassVar[int]
+    AFFINE_FIELD_NUMBER: ClassVar[int]
+    eps: float
+    group_num: int
+    group: int
+    group_ratio: int
+    num_groups: int
+    @property
+    def scale_filler(self) -> FillerParameter: ...
+    @property
+    def bias_filler(self) -> FillerParameter: ...
+    affine: bool
+    def __init__(
+        self,
+        *,
+        eps: float | None = ...,
+        group_num: int | None = ...,
+        group: int | None = ...,
+        group_ratio: int | None = ...,
+        num_groups: int | None = ...,
+        scale_filler: FillerParameter | Mapping[str, Any] | None = ...,
+        bias_filler: FillerParameter | Mapping[str, Any] | None = ...,
+        affine: bool | None = ...,
     ) -> None: ...
 
 class HardMiningParameter(Message):

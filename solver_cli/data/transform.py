@@ -24,8 +24,9 @@ FIELDS = (
     *("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray"),
     *(*resize.FIELDS, "random_seed"),  # of forks, the last NVCaffe's
     *("flow", "is_flow"),  # Intel's, yjxiong's
+    "bgr2rgb",  # Intel's: ImageData has done it
 )
-IDLE = ("use_gpu_transform", "forward_packing", "display")
+IDLE = ("use_gpu_transform", "forward_packing", "display", "num_labels")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
 CACHED = 1 << 18  # numbers that are worked on at once: their floats stay in a processor's cache
 

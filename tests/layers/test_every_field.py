@@ -92,6 +92,9 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "ctc_loss_param { alphabet_size: 4 time_step: 3 } }",
     "DiceCoefLoss": TWO % ("2 dim: 3 dim: 2", "2 dim: 1 dim: 2")
     + 'layer { name: "test" type: "DiceCoefLoss" bottom: "x" bottom: "z" top: "y" }',
+    "GroupNorm": INPUT + 'layer { name: "test" type: "GroupNorm" bottom: "x" top: "y" group_norm_param { num_groups: 3 } }',
+    **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("HSwish", "HardSwish")},
+    **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("Insanity", "Mish")},
     "SeLu": INPUT + 'layer { name: "test" type: "SeLu" bottom: "x" top: "y" }',
     "SpatialDropout": INPUT + 'layer { name: "test" type: "SpatialDropout" bottom: "x" top: "y" }',
 }
