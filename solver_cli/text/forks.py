@@ -113,10 +113,7 @@ NOT_YET: Rows = {
         "TransformationParameter": "bgr2rgb pad",
     },
     "MobileNet-YOLO": {
-        "AnnotatedDataParameter": (
-            "yolo_data_type yolo_data_jitter train_diffcult single_class seg_scales seg_resize_width seg_resize_height "
-            "difficult_label_warmup"
-        ),
+        "AnnotatedDataParameter": "difficult_label_warmup",
         "TransformationParameter": (
             "enable_classf_aug min_scaling_factor max_scaling_factor max_rotation_angle contrast_brightness_adjustment "
             "smooth_filtering min_contrast max_contrast max_brightness_shift max_smooth max_color_shift min_side_min "
@@ -249,6 +246,8 @@ KNOWN_TO: dict[str, set[str]] = {
 }
 # What more there is to say of a field or value that is refused: why, or what to do instead.
 WHY = {
+    "AnnotatedDataParameter.difficult_label_warmup": "what a record gives does not hang on the iteration here: "
+    "train_diffcult says whether difficult objects count",
     "BatchNormParameter.update_global_stats": "statistics that are used cannot be learned in the same pass here: set lr and "
     "use_global_stats for one of them",
     "ConcatParameter.per_fla_fuse": "it is of graphs that Intel's own tools have fused for 8-bit inference: train the net "
