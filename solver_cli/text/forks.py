@@ -72,7 +72,7 @@ ENGINE: Rows = {
 
 # In the forks' lists of fields, but their code never looks at them, or only where it makes no difference to what is learned.
 UNREAD: Rows = {
-    "DeepLab": {"ImageDataParameter": "has_label"},
+    "DeepLab": {"ImageDataParameter": "has_label", "SegAccuracyParameter": "metric"},
     "FlowNet2": {"DataParameter": "huge_video_dataset limit_samples"},
     "NVCaffe": {
         "MultiBoxLossParameter": "ignore_difficult_gt",
@@ -197,7 +197,6 @@ NOT_YET: Rows = {
         "TransformationParameter": "geometry_param rotate untransformed_top",
     },
     "warp-ctc": {
-        "ContinuationIndicatorParameter": "batch_size",
         "CtcLossParameter": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t",
         "DataParameter": "task_class_num",
         "ImageDataParameter": "task_class_num regression",

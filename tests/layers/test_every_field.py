@@ -92,6 +92,14 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "ctc_loss_param { alphabet_size: 4 time_step: 3 } }",
     "DiceCoefLoss": TWO % ("2 dim: 3 dim: 2", "2 dim: 1 dim: 2")
     + 'layer { name: "test" type: "DiceCoefLoss" bottom: "x" bottom: "z" top: "y" }',
+    "ContinuationIndicator": INPUT + 'layer { name: "test" type: "ContinuationIndicator" bottom: "x" top: "y" '
+    "continuation_indicator_param { time_step: 2 } }",
+    "Gather": INPUT + 'layer { name: "test" type: "Gather" bottom: "x" top: "y" }',
+    "Scatter": INPUT + 'layer { name: "test" type: "Scatter" bottom: "x" top: "y" }',
+    "SegAccuracy": TWO % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 1 dim: 3 dim: 4")
+    + 'layer { name: "test" type: "SegAccuracy" bottom: "x" bottom: "z" top: "y" }',
+    "LabelsequenceAccuracy": TWO % ("2 dim: 3 dim: 4", "2 dim: 2")
+    + 'layer { name: "test" type: "LabelsequenceAccuracy" bottom: "x" bottom: "z" top: "y" }',
     "GroupNorm": INPUT + 'layer { name: "test" type: "GroupNorm" bottom: "x" top: "y" group_norm_param { num_groups: 3 } }',
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("HSwish", "HardSwish")},
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("Insanity", "Mish")},
