@@ -4728,6 +4728,9 @@ class DenseImageDataParameter(Message):
     CROP_HEIGHT_FIELD_NUMBER: ClassVar[int]
     ROTATE_FIELD_NUMBER: ClassVar[int]
     ONE_HOT_NCLASSES_FIELD_NUMBER: ClassVar[int]
+    LABEL_DIVIDE_FACTOR_FIELD_NUMBER: ClassVar[int]
+    ROOT_FOLDER_IMAGE_FIELD_NUMBER: ClassVar[int]
+    ROOT_FOLDER_LABEL_FIELD_NUMBER: ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -4742,6 +4745,9 @@ class DenseImageDataParameter(Message):
     crop_height: int
     rotate: bool
     one_hot_nclasses: int
+    label_divide_factor: int
+    root_folder_image: str
+    root_folder_label: str
     def __init__(
         self,
         *,
@@ -4759,6 +4765,9 @@ class DenseImageDataParameter(Message):
         crop_height: int | None = ...,
         rotate: bool | None = ...,
         one_hot_nclasses: int | None = ...,
+        label_divide_factor: int | None = ...,
+        root_folder_image: str | None = ...,
+        root_folder_label: str | None = ...,
     ) -> None: ...
 
 class DetectionAccuracyParameter(Message):
