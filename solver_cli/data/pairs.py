@@ -123,7 +123,8 @@ class DenseImageData(_Pairs):
         self._dense = param
         row = self._lines.row(self._lines.record)
         picture = planes(self._both(row, np.random.default_rng(0))[0])
-        self.shapes = self._tops(row, *picture.shape, divide=self._divide)
+        channels, height, width = picture.shape
+        self.shapes = self._tops(row, channels, height, width, self._divide)
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         _, data, label = self._batch_of(self._both)
