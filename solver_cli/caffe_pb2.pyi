@@ -875,6 +875,7 @@ class LayerParameter(Message):
     RED_ACCURACY_PARAM_FIELD_NUMBER: ClassVar[int]
     SELECT_SEG_BINARY_PARAM_FIELD_NUMBER: ClassVar[int]
     WINDOW_CLS_DATA_PARAM_FIELD_NUMBER: ClassVar[int]
+    GROUP_NORM_PARAM_FIELD_NUMBER: ClassVar[int]
     name: str
     type: str
     bottom: RepeatedScalarFieldContainer[str]
@@ -1311,6 +1312,8 @@ class LayerParameter(Message):
     def select_seg_binary_param(self) -> SelectSegBinaryParameter: ...
     @property
     def window_cls_data_param(self) -> WindowClsDataParameter: ...
+    @property
+    def group_norm_param(self) -> GroupNormParameter: ...
     def __init__(
         self,
         *,
@@ -1542,6 +1545,7 @@ class LayerParameter(Message):
         red_accuracy_param: RedAccuracyParameter | Mapping[str, Any] | None = ...,
         select_seg_binary_param: SelectSegBinaryParameter | Mapping[str, Any] | None = ...,
         window_cls_data_param: WindowClsDataParameter | Mapping[str, Any] | None = ...,
+        group_norm_param: GroupNormParameter | Mapping[str, Any] | None = ...,
     ) -> None: ...
 
 class TransformationParameter(Message):
@@ -4724,6 +4728,9 @@ class DenseImageDataParameter(Message):
     CROP_HEIGHT_FIELD_NUMBER: ClassVar[int]
     ROTATE_FIELD_NUMBER: ClassVar[int]
     ONE_HOT_NCLASSES_FIELD_NUMBER: ClassVar[int]
+    LABEL_DIVIDE_FACTOR_FIELD_NUMBER: ClassVar[int]
+    ROOT_FOLDER_IMAGE_FIELD_NUMBER: ClassVar[int]
+    ROOT_FOLDER_LABEL_FIELD_NUMBER: ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -4738,6 +4745,9 @@ class DenseImageDataParameter(Message):
     crop_height: int
     rotate: bool
     one_hot_nclasses: int
+    label_divide_factor: int
+    root_folder_image: str
+    root_folder_label: str
     def __init__(
         self,
         *,
@@ -4755,6 +4765,9 @@ class DenseImageDataParameter(Message):
         crop_height: int | None = ...,
         rotate: bool | None = ...,
         one_hot_nclasses: int | None = ...,
+        label_divide_factor: int | None = ...,
+        root_folder_image: str | None = ...,
+        root_folder_label: str | None = ...,
     ) -> None: ...
 
 class DetectionAccuracyParameter(Message):
@@ -5903,6 +5916,38 @@ class GeometryParameter(Message):
         persp_factor: float | None = ...,
         all_effects: bool | None = ...,
         pad_mode: int | str | None = ...,
+    ) -> None: ...
+
+class GroupNormParameter(Message):
+    EPS_FIELD_NUMBER: ClassVar[int]
+    GROUP_NUM_FIELD_NUMBER: ClassVar[int]
+    GROUP_FIELD_NUMBER: ClassVar[int]
+    GROUP_RATIO_FIELD_NUMBER: ClassVar[int]
+    NUM_GROUPS_FIELD_NUMBER: ClassVar[int]
+    SCALE_FILLER_FIELD_NUMBER: ClassVar[int]
+    BIAS_FILLER_FIELD_NUMBER: ClassVar[int]
+    AFFINE_FIELD_NUMBER: ClassVar[int]
+    eps: float
+    group_num: int
+    group: int
+    group_ratio: int
+    num_groups: int
+    @property
+    def scale_filler(self) -> FillerParameter: ...
+    @property
+    def bias_filler(self) -> FillerParameter: ...
+    affine: bool
+    def __init__(
+        self,
+        *,
+        eps: float | None = ...,
+        group_num: int | None = ...,
+        group: int | None = ...,
+        group_ratio: int | None = ...,
+        num_groups: int | None = ...,
+        scale_filler: FillerParameter | Mapping[str, Any] | None = ...,
+        bias_filler: FillerParameter | Mapping[str, Any] | None = ...,
+        affine: bool | None = ...,
     ) -> None: ...
 
 class HardMiningParameter(Message):

@@ -27,15 +27,14 @@ TYPES = {
     "NVCaffe": "DetectNetTransformation TRT",
     "NormFace": (
         "Arccos BatchContrastiveLoss ChannelScale ConfidencePenaltyLoss CorrelationLoss Cosine FCNAccuracy "
-        "GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance Insanity "
+        "GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance "
         "LargeMarginInnerProduct Local MovingNormalize MultiLabelImageData NCALoss Noise Pairwise PredictBox Resize "
         "Slope SoftContrastiveLoss SoftTruncation SubRegion Transformer Truncation"
     ),
     "PSPNet": (
         "AdaptiveBiasChannel BiasChannel DenseCRF DomainTransform DomainTransformForwardOnly MatRead MatWrite "
-        "SegAccuracy SpatialProduct UniqueLabel"
+        "SpatialProduct UniqueLabel"
     ),
-    "SSD": "VideoData",
     "YOLO2": "BoxData Region",
     "bottom-up-attention": "InnerProductBlob",
     "caffe-pro": "Matmul",
@@ -43,8 +42,7 @@ TYPES = {
         "BroadcastMul CrossEntropyLoss MemorySparseData MultiBoxFocalLoss MultiLabelAccuracy MultiLabelSigmoidLoss "
         "Reverse SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
     ),
-    "warp-ctc": "ContinuationIndicator LabelsequenceAccuracy",
-    "yjxiong": "BatchReduction Gather Scatter SegData SyncBN",
+    "yjxiong": "BatchReduction SegData SyncBN",
     "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss",
 }
 FIELDS = {

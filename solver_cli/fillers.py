@@ -57,6 +57,9 @@ def check(filler: FillerParameter, shape: tuple[int, ...]) -> None:
         )
     if kind == "bilinear" and (len(shape) != 4 or shape[2] != shape[3]):
         raise FillerError(f"filler 'bilinear' needs four axes and square planes, not {shape}", "type", filler)
+    for name, usual in (("scale", 1), ("alpha", 0)):
+        if kind != "msra" and getattr(filler, name) != usual:
+            raise FillerError(f"filler '{kind}' knows no {name}: only msra does", name, filler)
     if filler.sparse != -1:
         _check_sparse(filler, shape)
 
@@ -113,8 +116,9 @@ def xavier(blob: Tensor, filler: FillerParameter, generator: torch.Generator) ->
 
 
 def msra(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
-    """N(0, sqrt(2 / n)), n from `fan`."""
-    blob.normal_(0, math.sqrt(2 / fan(blob, filler)), generator=generator)
+    """N(0, scale sqrt(2 / n / (1 + alpha^2))), n from `fan`; scale is Intel's, alpha (a PReLU's slope) NormFace's."""
+    std = filler.scale * math.sqrt(2 / fan(blob, filler) / (1 + filler.alpha**2))
+    blob.normal_(0, std, generator=generator)
 
 
 def bilinear(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:

@@ -22,7 +22,7 @@ FORK_TYPES = sorted(f"forks/{path.stem}" for path in FORKS.glob("*.npz"))
 SLACK = 2  # another order of summation
 TESTED_ELSEWHERE = {  # files, code
     *("Data", "HDF5Data", "HDF5Output", "ImageData", "MemoryData", "Python", "WindowData"),
-    *("AnnotatedData", "DenseImageData", "ImageSegData"),
+    *("AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"),
 }
 
 

@@ -17,13 +17,14 @@ class AbsentData:
     def __init__(self, layer: LayerParameter, error: DataError) -> None:
         size, message = layer.transform_param.crop_size, getattr(layer, f"{FIELDS.get(layer.type, 'data')}_param")
         height, width = size, size
-        if layer.type == "ImageData" and not size:
+        if layer.type in ("ImageData", "VideoData") and not size:
             height, width = message.new_height, message.new_width
         if layer.type not in FIELDS or not height or not width:
             raise error
         picture = (_channels(layer), height, width)
         self.error = error
-        self.shapes: list[tuple[int, ...]] = [(message.batch_size, *picture), (message.batch_size,)][: len(layer.top)]
+        label: tuple[int, ...] = (message.batch_size, 1, 1, 1) if layer.type == "VideoData" else (message.batch_size,)
+        self.shapes = [(message.batch_size, *picture), label][: len(layer.top)]
         self.guess = f"pictures of {' x '.join(map(str, picture))} are assumed"
 
     def next_batch(self) -> NoReturn:
@@ -39,10 +40,14 @@ class AbsentData:
         """Nothing is held."""
 
 
-FIELDS = {"Data": "data", "ImageData": "image_data", "WindowData": "window_data"}
+FIELDS = {"Data": "data", "ImageData": "image_data", "VideoData": "video_data", "WindowData": "window_data"}
 
 
 def _channels(layer: LayerParameter) -> int:
-    """3 unless the settings say that pictures are grey."""
+    """3 unless the settings say that pictures are grey, or stacks of frames."""
+    if layer.type == "VideoData":
+        video = layer.video_data_param
+        each = 2 if video.modality == video.FLOW else 1 if video.grayscale else 3
+        return each * video.new_length * video.num_segments
     grey = layer.type == "ImageData" and not layer.image_data_param.is_color
     return 1 if grey or layer.transform_param.force_gray else 3

@@ -24,8 +24,10 @@ from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
 FINISH = ("scale", "mean_file", "mean_value", "force_color", "force_gray")  # of transform_param: done to the whole batch
-OWN = ("batch_sampler", "label_map_file", "anno_type")
+OWN = ("batch_sampler", "label_map_file", "anno_type", "yolo_data_type", "yolo_data_jitter", "train_diffcult")
+SEGMENTS = ("single_class", "seg_scales", "seg_resize_width", "seg_resize_height")  # of a third top
 COLUMNS = 8  # of the label: item, label, instance, xmin, ymin, xmax, ymax, difficult
+YOLO = (300, 5)  # of MobileNet-YOLO's label, for each picture: class, x, y, width, height; 0 where there is no object
 
 
 @source("AnnotatedData", origin="SSD", tops=(1, 2), transforms=True, dynamic=True, reads=("data_param",))
@@ -35,20 +37,23 @@ class AnnotatedData:
     Tops: pictures [N, channels, height, width]; the boxes of all of them, [1, 1, n, 8] with another n for each batch: item,
     label, instance, xmin, ymin, xmax, ymax, difficult (one row of -1 if there are none); [N, 1, 1, 1] labels of records
     without annotations. It reads data_param as Data does. With FIT_SMALL_SIZE the
-    batch_size is 1, and the pictures differ in size.
+    batch_size is 1, and the pictures differ in size. MobileNet-YOLO's `yolo_data_type: 1`: boxes as [N, 1, 300, 5], class,
+    x, y of the middle, width, height, and unless there are samplers, `yolo_data_jitter` cuts pictures.
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
         own, param = layer.annotated_data_param, layer.transform_param
-        check_fields(own, "annotated_data_param", OWN)
+        check_fields(own, "annotated_data_param", OWN, SEGMENTS)
+        self._yolo, self._difficult = own.yolo_data_type == 1, own.train_diffcult
         self._boxes = len(layer.top) > 1
         self.dealing = Dealing()
         self._records = Records(layer.data_param, generator)
         self.transform = Transform(only(param, FINISH), training, generator, f"{FIELD}.source")
         force = self.transform.force
-        self._augment = Augment(param, own.batch_sampler, training, force, f"{FIELD}.source")
+        jitter = own.yolo_data_jitter if self._yolo or own.HasField("yolo_data_jitter") else 0
+        self._augment = Augment(param, own.batch_sampler, training, force, f"{FIELD}.source", jitter)
         self._batch = self._records.batch_size
-        if self._augment.fit and self._augment.fit.varies and self._batch != 1:
+        if any(fit.varies for fit in self._augment.fits) and self._batch != 1:
             text = "FIT_SMALL_SIZE needs a batch_size of 1: the pictures differ in size"
             raise ConfigError(text, field=f"{FIELD}.batch_size")
         self._datums = Datums(force, f"{FIELD}.source")
@@ -75,7 +80,8 @@ class AnnotatedData:
                 text = f"mean_file does not go with mirror here: {name} is not encoded"
                 raise ConfigError(text, field="transform_param.mean_file")
         boxes = max(1, sum(len(group.annotation) for group in first.annotation_group))
-        label = (self._batch, 1, 1, 1) if self._plain else (1, 1, boxes, COLUMNS)
+        some = (self._batch, 1, *YOLO) if self._yolo else (1, 1, boxes, COLUMNS)
+        label = (self._batch, 1, 1, 1) if self._plain else some
         return [(self._batch, *shape), label][: 1 + self._boxes]
 
     @property
@@ -108,11 +114,12 @@ class AnnotatedData:
         picture = self._datums.picture(datum.datum, name)
         random = np.random.default_rng((self.transform.seed, number))
         try:
-            picture, objects = self._augment(picture, datum.datum.encoded, objects_of(datum), random, name)
+            fit = self._augment.chosen(self.transform.seed, number // self.dealing.block(self._batch))
+            picture, objects = self._augment(picture, datum.datum.encoded, objects_of(datum), fit, random, name)
         except DataError as error:
             raise error if name in error.message else DataError(f"{name}: {error.message}", field=error.field) from None
         if not self._plain:
-            return picture, objects.rows(item)
+            return picture, objects.centred(self._difficult, *YOLO) if self._yolo else objects.rows(item)
         if self._boxes and not datum.datum.HasField("label"):
             raise DataError(f"{name} has neither a label nor a type of annotation", field=f"{FIELD}.source")
         return picture, datum.datum.label
@@ -120,6 +127,8 @@ class AnnotatedData:
     def _label(self, labels: list[Any]) -> Tensor:
         if self._plain:
             return torch.tensor(labels, dtype=torch.float32).view(-1, 1, 1, 1)
+        if self._yolo:
+            return torch.from_numpy(np.stack(labels))[:, None]
         rows = np.concatenate(labels)
         return torch.from_numpy(rows if len(rows) else np.full((1, COLUMNS), -1, np.float32))[None, None]
 

@@ -24,6 +24,7 @@ FIELDS = (
     *("resize_param", "noise_param", "distort_param", "expand_param", "emit_constraint"),
 )
 RAW_GROUND = 32  # around an expanded picture that is not encoded
+TOGETHER = 10  # batches of one size
 ALIKE = 1e-2  # a ratio so near 1 expands nothing
 
 
@@ -32,6 +33,8 @@ class Augment:
 
     Only the place of the crop hangs on the phase: at random in training, else the centre. Whatever distorts, expands or
     samples an encoded picture stores it as JPEG, as in SSD. Only encoded pictures are distorted and get noise.
+    MobileNet-YOLO's: of several resize_params one is drawn by their `prob`s for each `TOGETHER` batches, and where there are
+    no samplers, `jitter` cuts off up to so much of each side.
     """
 
     def __init__(
@@ -41,15 +44,23 @@ class Augment:
         training: bool,
         force: bool | None,
         field: str,
+        jitter: float = 0,
     ) -> None:
         check_fields(param, "transform_param", FIELDS)
         self._cv2 = opencv()
         self._param, self._samplers, self._force, self._field = param, samplers, force, field
         sampler.check(samplers)
-        for name in ("resize_param", "noise_param"):
-            if len(getattr(param, name)) > 1:
-                raise ConfigError(f"{name} is given more than once", field=f"transform_param.{name}[1]")
-        self.fit = Fit(param.resize_param[0]) if param.resize_param else None
+        if len(param.noise_param) > 1:
+            raise ConfigError("noise_param is given more than once", field="transform_param.noise_param[1]")
+        self.fits = [Fit(each, len(param.resize_param) > 1) for each in param.resize_param]
+        self._probs = np.array([each.prob for each in param.resize_param], np.float64)
+        if len(self.fits) > 1 and not ((self._probs >= 0).all() and abs(self._probs.sum() - 1) < 1e-6 * len(self.fits)):
+            text = f"the prob of {len(self.fits)} resize_params must add up to 1, not {self._probs.sum():g}"
+            raise ConfigError(text, field="transform_param.resize_param[0].prob")
+        if not 0 <= jitter < 1:
+            field = "annotated_data_param.yolo_data_jitter"
+            raise ConfigError(f"yolo_data_jitter must be from 0 to below 1, not {jitter:g}", field=field)
+        self._jitter = 0 if samplers else jitter
         self._noise = Noise(param.noise_param[0], force is False) if param.noise_param else None
         self._distort = Distort(param.distort_param) if param.HasField("distort_param") else None
         self._expands = param.HasField("expand_param")
@@ -76,9 +87,16 @@ class Augment:
     def shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that a picture of `shape` comes out with, unless samplers change it. Raises DataError."""
         channels, height, width = shape
-        if self.fit:
-            height, width = self.fit.size(height, width)
+        if self.fits:
+            height, width = self.fits[0].size(height, width)
         return (channels, *self._cropped(height, width, name))
+
+    def chosen(self, seed: int, batch: int) -> Fit | None:
+        """How the pictures of a batch are resized, the same for as many batches as stay together."""
+        if len(self.fits) < 2:
+            return self.fits[0] if self.fits else None
+        random = np.random.default_rng((seed, batch // TOGETHER, 2))
+        return self.fits[int(random.choice(len(self.fits), p=self._probs / self._probs.sum()))]
 
     def _cropped(self, height: int, width: int, name: str) -> tuple[int, int]:
         tall, wide = self._crop
@@ -91,24 +109,25 @@ class Augment:
         return tall or height, wide or width
 
     def __call__(
-        self, picture: Picture, encoded: bool, objects: Objects, random: Generator, name: str
+        self, picture: Picture, encoded: bool, objects: Objects, fit: Fit | None, random: Generator, name: str
     ) -> tuple[Picture, Objects]:
-        """The picture [channels, height, width] and what is left of its objects. Raises DataError."""
+        """The picture [channels, height, width], resized as `fit` says, and what is left of its objects: DataError."""
         pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
         try:
             if self._distort and encoded:
                 pixels = self._stored(self._distort(np.ascontiguousarray(pixels), random), name)
             if self._expands and random.random() < self._param.expand_param.prob:
                 pixels, objects = self._expanded(pixels, encoded, objects, random, name)
-            if self._samplers:
-                pixels, objects = self._sampled(pixels, encoded, objects, random, name)
+            if self._samplers or self._jitter:
+                parts = self._parts(objects, fit, random)
+                pixels, objects = self._sampled(pixels, encoded, objects, parts, random, name)
             height, width = pixels.shape[:2]
-            if self.fit:
-                pixels = self.fit.picture(np.ascontiguousarray(pixels), random)
+            if fit:
+                pixels = fit.picture(np.ascontiguousarray(pixels), random)
             if self._noise and encoded:
                 pixels = self._noise(np.ascontiguousarray(pixels), random)
             pixels, part, mirror = self._part(pixels, random, name)
-            return planes(pixels), self._along(objects, part, mirror, height, width)
+            return planes(pixels), self._along(objects, fit, part, mirror, height, width)
         except self._cv2.error:
             text = f"{name} of {len(picture)} channels cannot be treated as transform_param says"
             raise DataError(text, field=self._field) from None
@@ -141,11 +160,16 @@ class Augment:
         around = np.array([-left, -top, wide - left, tall - top], np.float32) / sides
         return self._stored(ground, name) if encoded else ground, objects.within(around, self._emit)
 
+    def _parts(self, objects: Objects, fit: Fit | None, random: Generator) -> Boxes:
+        """The parts [n, 4] of the picture of which one is to be taken."""
+        if self._samplers:
+            return sampler.samples(self._samplers, objects, random)
+        return sampler.jittered(self._jitter, fit is not None and fit.pads, random)
+
     def _sampled(
-        self, pixels: Pixels, encoded: bool, objects: Objects, random: Generator, name: str
+        self, pixels: Pixels, encoded: bool, objects: Objects, parts: Boxes, random: Generator, name: str
     ) -> tuple[Pixels, Objects]:
-        """One of the parts that the samplers find; the whole picture if they find none."""
-        parts = sampler.samples(self._samplers, objects, random)
+        """One of the parts; the whole picture if there are none."""
         if not len(parts):
             return pixels, objects
         part = parts[random.integers(len(parts))].clip(0, 1)
@@ -174,10 +198,10 @@ class Augment:
             part = np.array([left, top, left + wide, top + tall], np.float32) / sides
         return self._cv2.flip(pixels, 1) if mirror else pixels, part, mirror
 
-    def _along(self, objects: Objects, part: Boxes, mirror: bool, height: int, width: int) -> Objects:
+    def _along(self, objects: Objects, fit: Fit | None, part: Boxes, mirror: bool, height: int, width: int) -> Objects:
         """What of the objects is in `part` of what the picture, of height and width before, has become."""
-        if self.fit:
-            objects = replace(objects, boxes=self.fit.boxes(objects.boxes, height, width))
+        if fit:
+            objects = replace(objects, boxes=fit.boxes(objects.boxes, height, width))
         objects = objects.within(part, self._emit)
         boxes = flipped(objects.boxes) if mirror else objects.boxes
-        return replace(objects, boxes=self.fit.scaled(boxes, part, height, width) if self.fit else boxes)
+        return replace(objects, boxes=fit.scaled(boxes, part, height, width) if fit else boxes)

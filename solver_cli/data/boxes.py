@@ -47,6 +47,15 @@ class Objects:
         return np.column_stack([*ahead, self.boxes, self.difficult]).astype(np.float32)
 
 
+    def centred(self, difficult: bool, most: int, columns: int) -> NDArray[np.float32]:
+        """[most, columns]: label less 1, middle x and y, width, height; 0 behind. `difficult`: with those that are."""
+        found = np.zeros((most, columns), np.float32)
+        kept = self if difficult else self.pick(~self.difficult)
+        low, high = kept.boxes[:most, :2], kept.boxes[:most, 2:]
+        found[: len(low)] = np.column_stack([kept.labels[:most] - 1, (low + high) / 2, high - low])
+        return found
+
+
 def objects_of(datum: AnnotatedDatum) -> Objects:
     """The objects of a record, group by group."""
     pairs = [(group.group_label, note) for group in datum.annotation_group for note in group.annotation]

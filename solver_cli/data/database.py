@@ -321,7 +321,7 @@ class Data:
         self._records = Records(layer.data_param, generator)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._pool = Pool()
-        floats = self.transform.resize is not None
+        floats = self.transform.resize is not None and self.transform.resize.floats
         self._datums = Datums(self.transform.force, f"{FIELD}.source", floats)
         record = self._records.next
         name = self._records.name(record)

@@ -23,6 +23,10 @@ class Dealing:
         """The last turn comes again."""
         self._gone, self._next = self._before
 
+    def block(self, batch_size: int) -> int:
+        """How many records are dealt at once: those of a turn of all ranks, or the batch of a test."""
+        return batch_size if self.batches else batch_size * self.size
+
     def turn(self, record: int, batch_size: int) -> tuple[range, int]:
         """The numbers of the rank's next batch_size records, where all ranks stand before `record`; and before which they
         stand then. A rank that has had its last batch of a test goes on to the next test."""

@@ -19,10 +19,10 @@ class Fit:
     """WARP: both sides to height and width. FIT_SMALL_SIZE: the shape stays, and the shorter side fits.
     FIT_LARGE_SIZE_AND_PAD: the shape stays, the longer side fits, and what is left is filled on both sides.
 
-    Of several `interp_mode`s each picture draws one.
+    Of several `interp_mode`s each picture draws one. `one_of_several`: whether its `prob` has had its say.
     """
 
-    def __init__(self, param: ResizeParameter) -> None:
+    def __init__(self, param: ResizeParameter, one_of_several: bool = False) -> None:
         cv2 = self._cv2 = opencv()
         self._param = param
         if not param.height or not param.width:
@@ -30,7 +30,7 @@ class Fit:
             raise ConfigError(f"{field} must be 1 or more: both sides are needed", field=f"{FIELD}.{field}")
         if param.height * param.width > MAX_PIXELS:
             raise ConfigError(f"height times width must not be more than {MAX_PIXELS} pixels", field=f"{FIELD}.height")
-        if param.prob != 1:
+        if param.prob != 1 and not one_of_several:
             log.warning("%s.prob has no effect, as in SSD: every picture is resized", FIELD)
         self._height, self._width = np.float32(param.height), np.float32(param.width)
         modes = {
@@ -51,6 +51,11 @@ class Fit:
     def varies(self) -> bool:
         """Whether the size hangs on the picture."""
         return self._param.resize_mode == ResizeParameter.FIT_SMALL_SIZE
+
+    @property
+    def pads(self) -> bool:
+        """Whether the picture keeps its shape and gets borders."""
+        return self._param.resize_mode == ResizeParameter.FIT_LARGE_SIZE_AND_PAD
 
     def size(self, height: int, width: int) -> tuple[int, int]:
         """The size of what becomes of a picture."""

@@ -11,7 +11,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
-from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
 from solver_cli.data.crops import Encoded, Picture
 from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import decode, opencv, planes, read_file
@@ -23,7 +23,10 @@ from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
 FIELD = "image_data_param"
-FIELDS = ("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder")
+FIELDS = (
+    *("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder"),
+    *("short_side", "new_dim", "bicubic", "min_height", "min_width"),  # NVCaffe's, caffe-pro's (2), Intel's
+)
 IDLE = (
     *("scale", "mean_file", "crop_size", "mirror"),  # of older Caffe
     *("threads", "cache", "precache"),  # NVCaffe's, for speed only
@@ -34,15 +37,24 @@ IDLE = (
 class ImageData:
     """Pictures named in a list file, a line each with its label.
 
-    Tops: pictures [N, channels, height, width], labels [N].
+    Tops: pictures [N, channels, height, width], labels [N]. Each picture may be brought to a size (new_height, new_width),
+    its shorter side to a length (NVCaffe's short_side, caffe-pro's new_dim) or, if it is smaller, to a least size (Intel's
+    min_height, min_width). With Intel's bgr2rgb red comes first.
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
         param = layer.image_data_param
         check_fields(param, FIELD, FIELDS, IDLE)
-        if bool(param.new_height) != bool(param.new_width):
-            raise ConfigError("new_height and new_width must be set together", field=f"{FIELD}.new_height")
+        for one, other in (("new_height", "new_width"), ("min_height", "min_width")):
+            if bool(getattr(param, one)) != bool(getattr(param, other)):
+                raise ConfigError(f"{one} and {other} must be set together", field=f"{FIELD}.{one}")
+        ways = [name for name in ("new_height", "short_side", "new_dim", "min_height") if getattr(param, name)]
+        if len(ways) > 1:
+            raise ConfigError(f"{ways[0]} and {ways[1]} exclude each other", field=f"{FIELD}.{ways[1]}")
+        if param.bicubic and not param.new_dim:
+            raise ConfigError("bicubic goes with new_dim", field=f"{FIELD}.bicubic")
         opencv()
+        self._red_first = layer.transform_param.bgr2rgb
         self._param = param
         self.dealing = Dealing()
         self._batch_size = check_batch_size(param, FIELD)
@@ -58,10 +70,14 @@ class ImageData:
         """The picture in a file, resized if wanted."""
         path = self._param.root_folder + name
         picture = decode(read_file(path, f"{FIELD}.source"), f"picture '{path}'", self._param.is_color, f"{FIELD}.source")
-        if not self._param.new_height:
+        if self._red_first:
+            picture = picture[::-1]
+        size = sized(self._param, *picture.shape[1:])
+        if size == picture.shape[1:] and not self._param.new_height:
             return picture
-        size = (self._param.new_width, self._param.new_height)
-        return planes(opencv().resize(np.ascontiguousarray(picture.transpose(1, 2, 0)), size))
+        how = opencv().INTER_CUBIC if self._param.bicubic else opencv().INTER_LINEAR
+        pixels = np.ascontiguousarray(picture.transpose(1, 2, 0))
+        return planes(opencv().resize(pixels, size[::-1], interpolation=how))
 
     @property
     def records(self) -> int:
@@ -83,6 +99,23 @@ class ImageData:
 
     def close(self) -> None:
         self._pool.close()
+
+
+def sized(param: ImageDataParameter, height: int, width: int) -> tuple[int, int]:
+    """Height and width that a picture of this size is brought to, each fork rounding in its own way."""
+    if param.new_height:
+        return param.new_height, param.new_width
+    if side := param.short_side:
+        return (height * side // width, side) if height > width else (side, width * side // height)
+    if side := param.new_dim:
+        scale = np.float32(side) / np.float32(min(height, width))
+        tall, wide = (int(np.floor(scale * np.float32(n) + np.float32(0.5))) for n in (height, width))
+        return (tall, side) if height >= width else (side, wide)
+    if height >= param.min_height and width >= param.min_width:
+        return height, width
+    if param.min_width - width > param.min_height - height:
+        return int(np.float32(param.min_width) * (np.float32(height) / np.float32(width)) + 0.5), param.min_width
+    return param.min_height, int(np.float32(param.min_height) * (np.float32(width) / np.float32(height)) + 0.5)
 
 
 def read_list(path: str, root_folder: str = "") -> list[tuple[str, int]]:

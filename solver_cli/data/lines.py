@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from numpy.random import Generator
 
-from solver_cli.caffe_pb2 import DenseImageDataParameter, ImageDataParameter
+from solver_cli.caffe_pb2 import DenseImageDataParameter, ImageDataParameter, VideoDataParameter
 from solver_cli.data.dealing import Dealing
 from solver_cli.data.source import draw_seed, log, random_words, say, shuffled, state_field
 from solver_cli.errors import ConfigError
@@ -23,7 +23,7 @@ class Lines(Generic[Row]):
     def __init__(
         self,
         rows: list[Row],
-        param: ImageDataParameter | DenseImageDataParameter,
+        param: ImageDataParameter | DenseImageDataParameter | VideoDataParameter,
         field: str,
         generator: Generator,
         noun: str = "images",

@@ -25,6 +25,7 @@ from solver_cli.registry import source
 
 DENSE, SEG = "dense_image_data_param", "image_data_param"
 LIST = ("source", "batch_size", "rand_skip", "shuffle", "new_height", "new_width", "is_color", "root_folder")
+ENET = ("label_divide_factor", "root_folder_image", "root_folder_label")
 FINISH = ("scale", "mean_file", "mean_value")  # of transform_param: done to the whole batch
 Row = tuple[str, str]  # a picture and its label
 Param = DenseImageDataParameter | ImageDataParameter
@@ -50,21 +51,22 @@ class _Pairs:
     def records(self) -> int:
         return len(self._lines)
 
-    def _file(self, name: str, colour: bool, interpolation: int) -> Pixels:
-        """The picture in a file, resized if wanted."""
+    def _file(self, name: str, colour: bool, interpolation: int, divide: int = 1) -> Pixels:
+        """The picture in a file, resized if wanted, to a size `divide` times smaller than the settings say."""
         path = self._param.root_folder + name
         place = f"{self._field}.source"
         picture = decode(read_file(path, place), f"picture '{path}'", colour, place)
         pixels = picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0)
         if not self._param.new_height:
             return pixels
-        size = (self._param.new_width, self._param.new_height)
+        size = (self._param.new_width // divide, self._param.new_height // divide)
         return self._cv2.resize(pixels, size, interpolation=interpolation)  # type: ignore[no-any-return]
 
-    def _check_size(self, row: Row, picture: Pixels, label: Pixels) -> None:
-        if picture.shape[:2] != label.shape[:2]:
+    def _check_size(self, row: Row, picture: Pixels, label: Pixels, divide: int = 1) -> None:
+        if tuple(n // divide for n in picture.shape[:2]) != label.shape[:2]:
+            times = f", not {divide} times smaller" if divide > 1 else ""
             raise DataError(
-                f"picture '{row[0]}' is {by(picture.shape[:2])}, but its label '{row[1]}' {by(label.shape[:2])}",
+                f"picture '{row[0]}' is {by(picture.shape[:2])}, but its label '{row[1]}' {by(label.shape[:2])}{times}",
                 field=f"{self._field}.source",
             )
 
@@ -80,11 +82,11 @@ class _Pairs:
         data = self.transform(Encoded(picture, len(rows)), numbers, lambda i: f"picture '{rows[i][0]}'", self._pool)
         return rows, data, torch.from_numpy(np.stack(labels).astype(np.float32)[:, None])
 
-    def _tops(self, row: Row, channels: int, height: int, width: int) -> list[tuple[int, ...]]:
+    def _tops(self, row: Row, channels: int, height: int, width: int, divide: int = 1) -> list[tuple[int, ...]]:
         """The shapes of data and label, for pictures that come out with this shape."""
         self.transform.shape(f"picture '{row[0]}'", (channels, height, width))
         say(f"output data size: {self._batch},{channels},{height},{width}", "image_data_layer.cpp:90")
-        return [(self._batch, channels, height, width), (self._batch, 1, height, width)]
+        return [(self._batch, channels, height, width), (self._batch, 1, height // divide, width // divide)]
 
     def state_dict(self) -> dict[str, Any]:
         return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
@@ -103,12 +105,16 @@ class DenseImageData(_Pairs):
     """Pictures and label pictures named in a list, mirrored and cropped alike, at random in both phases: SegNet's.
 
     Tops: pictures [N, channels, height, width]; labels [N, 1, height, width], the grey values. With batch_size 1 the
-    pictures may differ in size.
+    pictures may differ in size. ENet's: labels `label_divide_factor` times smaller, folders for each kind.
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
         param = layer.dense_image_data_param
-        check_fields(param, DENSE, (*LIST, "mirror", "crop_height", "crop_width"), ("mean_file",))
+        check_fields(param, DENSE, (*LIST, *ENET, "mirror", "crop_height", "crop_width"), ("mean_file",))
+        self._divide = param.label_divide_factor
+        if self._divide < 1 or (self._divide > 1 and param.crop_height):
+            text = f"label_divide_factor must be 1 or more, and 1 with a crop, not {self._divide}"
+            raise ConfigError(text, field=f"{DENSE}.label_divide_factor")
         if bool(param.crop_height) != bool(param.crop_width):
             raise ConfigError("crop_height and crop_width must be set together", field=f"{DENSE}.crop_height")
         for name in ("mirror", "crop_size"):
@@ -120,7 +126,8 @@ class DenseImageData(_Pairs):
         self._dense = param
         row = self._lines.row(self._lines.record)
         picture = planes(self._both(row, np.random.default_rng(0))[0])
-        self.shapes = self._tops(row, *picture.shape)
+        channels, height, width = picture.shape
+        self.shapes = self._tops(row, channels, height, width, self._divide)
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         _, data, label = self._batch_of(self._both)
@@ -128,9 +135,10 @@ class DenseImageData(_Pairs):
 
     def _both(self, row: Row, random: Generator) -> tuple[Pixels, Pixels]:
         """Picture and label of a row, mirrored and cropped."""
-        picture = self._file(row[0], self._param.is_color, self._cv2.INTER_LINEAR)
-        label = self._file(row[1], False, self._cv2.INTER_NEAREST)
-        self._check_size(row, picture, label)
+        folders = self._dense.root_folder_image, self._dense.root_folder_label
+        picture = self._file(folders[0] + row[0], self._param.is_color, self._cv2.INTER_LINEAR)
+        label = self._file(folders[1] + row[1], False, self._cv2.INTER_NEAREST, self._divide)
+        self._check_size(row, picture, label, self._divide)
         if self._dense.mirror and random.integers(2):
             picture, label = self._cv2.flip(picture, 1), self._cv2.flip(label, 1)
         if not self._dense.crop_height:

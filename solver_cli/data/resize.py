@@ -1,23 +1,43 @@
-"""Pictures made smaller or larger before they are cut: NVCaffe's part of transform_param."""
+"""Pictures made smaller or larger before they are cut: NVCaffe's part of transform_param, and the choice among forks'."""
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solver_cli.caffe_pb2 import TransformationParameter
 from solver_cli.data.decode import MAX_PIXELS, opencv
+from solver_cli.data.random_sizes import FixedCrop, RandomAspectRatio, RandomResize
 from solver_cli.data.source import by, log
 from solver_cli.errors import ConfigError, DataError
 
 SIZES = ("img_rand_resize", "rand_resize_ratio", "vertical_stretch", "horizontal_stretch")
 RANGES = tuple(f"{name}_{end}" for name in SIZES for end in ("lower", "upper"))
 MANNERS = ("interpolation_algo_down", "interpolation_algo_up", "allow_upscale")
-FIELDS = (*RANGES, *MANNERS)
+WAYS: dict[str, Any] = {
+    **{"random_resize_param": RandomResize, "random_aspect_ratio_param": RandomAspectRatio},  # Intel's
+    **dict.fromkeys(("multi_scale", "fix_crop"), FixedCrop),  # yjxiong's
+}
+WITH = ("more_fix_crop", "scale_ratios", "max_distort")
+FIELDS = (*RANGES, *MANNERS, *WAYS, *WITH)
 WORDS = 5  # random words that a picture takes
 MIDDLE = np.zeros(WORDS, np.uint64)  # for pictures of which only the size after a crop matters
+
+
+class Resizing(Protocol):
+    """What brings pictures to another size. `floats`: whether it wants raw bytes as floats."""
+
+    floats: bool
+
+    def size(self, height: int, width: int, words: NDArray[np.uint64]) -> tuple[int, int]:
+        """Height and width of a picture when `words` are drawn, or the smallest that it may get. Raises DataError."""
+        ...
+
+    def __call__(self, picture: NDArray[Any], words: NDArray[np.uint64]) -> NDArray[Any]:
+        """The picture [channels, height, width] at its new size. Raises DataError."""
+        ...
 
 
 class Resize:
@@ -26,6 +46,8 @@ class Resize:
     Each number is drawn from its range, in training and in testing. Without allow_upscale no side becomes longer than it
     was. Pixels of bytes stay bytes.
     """
+
+    floats = True  # raw bytes become floats first
 
     def __init__(self, param: TransformationParameter) -> None:
         self._cv2, self._most = opencv(), MAX_PIXELS
@@ -89,8 +111,19 @@ class Resize:
         return resized.reshape(*after, -1).transpose(2, 0, 1)  # type: ignore[no-any-return]
 
 
-def of(param: TransformationParameter) -> Resize | None:
+def of(param: TransformationParameter, training: bool) -> Resizing | None:
     """The resize that transform_param asks for, if it does."""
+    asked = [name for name in WAYS if getattr(param, name) and param.HasField(name)]  # type: ignore[arg-type]
+    if len({WAYS[name] for name in asked}) > 1:
+        raise ConfigError(f"{asked[0]} and {asked[-1]} exclude each other", field=f"transform_param.{asked[-1]}")
+    if asked:
+        if other := next((field for field in RANGES if param.HasField(field)), ""):  # type: ignore[arg-type]
+            raise ConfigError(f"{asked[0]} and {other} exclude each other", field=f"transform_param.{other}")
+        kind = WAYS[asked[0]]
+        return FixedCrop(param, training) if kind is FixedCrop else kind(param)  # type: ignore[call-arg,no-any-return]
+    for field in WITH:
+        if len(param.scale_ratios) if field == "scale_ratios" else param.HasField(field):  # type: ignore[arg-type]
+            log.warning("transform_param.%s has no effect: neither multi_scale nor fix_crop is set", field)
     if any(param.HasField(field) for field in RANGES):  # type: ignore[arg-type]
         return Resize(param)
     for field in MANNERS:

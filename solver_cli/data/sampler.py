@@ -40,6 +40,18 @@ def samples(samplers: Sequence[BatchSampler], objects: Objects, random: Generato
     return np.concatenate([np.zeros((0, 4), np.float32), *found])
 
 
+def jittered(jitter: float, square: bool, random: Generator) -> Boxes:
+    """A part [1, 4] that MobileNet-YOLO draws: the whole picture (one time in five), or without up to `jitter` of each side
+    (half of that, one time in five); `square`: the same of both.
+    """
+    change = random.random()
+    most = 0.0 if change < 0.2 else jitter / 2 if change < 0.4 else jitter
+    wide = random.uniform(1 - most, 1)
+    tall = wide if square else random.uniform(1 - most, 1)
+    left, top = random.uniform(0, 1 - wide), random.uniform(0, 1 - tall)
+    return np.array([[left, top, left + wide, top + tall]], np.float32)
+
+
 def _fitting(each: BatchSampler, objects: Objects, random: Generator) -> Boxes:
     """The first `max_sample` parts that fit, of `max_trials` at most."""
     most = each.max_sample if each.HasField("max_sample") else each.max_trials

@@ -22,9 +22,11 @@ from solver_cli.formats import blobproto
 
 FIELDS = (
     *("scale", "mirror", "crop_size", "mean_file", "mean_value", "force_color", "force_gray"),
-    *(*resize.FIELDS, "random_seed"),  # NVCaffe's
+    *(*resize.FIELDS, "random_seed"),  # of forks, the last NVCaffe's
+    *("flow", "is_flow"),  # Intel's, yjxiong's
+    "bgr2rgb",  # Intel's: ImageData has done it
 )
-IDLE = ("use_gpu_transform", "forward_packing", "display")
+IDLE = ("use_gpu_transform", "forward_packing", "display", "num_labels")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
 CACHED = 1 << 18  # numbers that are worked on at once: their floats stay in a processor's cache
 
@@ -47,8 +49,10 @@ class Transform:
         self.seed = param.random_seed if param.random_seed >= 0 else draw_seed(generator)
         self.force = True if param.force_color else False if param.force_gray else None
         self.crop: int = param.crop_size
-        self.resize = resize.of(param)
+        self.resize = resize.of(param, training)
         self._mirror = param.mirror
+        # channels along x of optical flow, of which a mirrored picture has the opposite
+        self._flow = slice(0, None, 2) if param.is_flow else slice(2, 3) if param.flow else None
         self._random_crop = training and self.crop > 0
         self._scale = np.float32(param.scale)
         self._values = np.array(param.mean_value, np.float32).reshape(-1, 1, 1) if param.mean_value else None
@@ -63,6 +67,11 @@ class Transform:
         """Say that force_color and force_gray mean nothing to pictures that are not encoded."""
         if self.force is not None:
             log.error("force_color and force_gray only for encoded datum")
+
+    def repeat_means(self, channels: int) -> None:
+        """Let the mean values count for the channels in turn, if they divide them."""
+        if self._values is not None and channels % len(self._values) == 0:
+            self._values = np.tile(self._values, (channels // len(self._values), 1, 1))
 
     def shape(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape that a picture of `shape` (called `name` in errors) comes out with."""
@@ -210,6 +219,9 @@ class Transform:
 
     def _less(self, out: Picture, rows: Rows) -> None:
         """out = (out - mean) * scale of crops that `rows` have cut and mirrored."""
+        if self._flow is not None:
+            for i in np.flatnonzero(rows[:, 2]):
+                np.subtract(255, out[i, self._flow], out=out[i, self._flow])
         if self._values is not None:
             np.subtract(out, self._values, out=out)
         elif self._means is not None:
@@ -230,6 +242,9 @@ class Transform:
         if self._mirror:
             pixels = torch.where(there(rows[:, 2] > 0).view(-1, 1, 1, 1), pixels.flip(3), pixels)
         batch = pixels.to(torch.float32, memory_format=torch.contiguous_format)
+        if self._flow is not None and self._mirror:
+            flips = there(rows[:, 2] > 0).view(-1, 1, 1, 1)
+            batch[:, self._flow] = torch.where(flips, 255 - batch[:, self._flow], batch[:, self._flow])
         if self._values is not None:
             batch -= there(self._values)
         elif self._means is not None:

@@ -6,8 +6,11 @@ from solver_cli.layers import convolution as convolution
 from solver_cli.layers import detection as detection
 from solver_cli.layers import detection_evaluate as detection_evaluate
 from solver_cli.layers import face as face
+from solver_cli.layers import fork_accuracy as fork_accuracy
 from solver_cli.layers import fork_loss as fork_loss
+from solver_cli.layers import fork_neuron as fork_neuron
 from solver_cli.layers import fork_norm as fork_norm
+from solver_cli.layers import group_norm as group_norm
 from solver_cli.layers import inner_product as inner_product
 from solver_cli.layers import loss as loss
 from solver_cli.layers import lstm as lstm

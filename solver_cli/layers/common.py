@@ -115,7 +115,10 @@ def _per_channel(param: ScaleParameter, bottoms: Shapes) -> bool:
     half=lambda param, bottoms: _per_channel(param.scale_param, bottoms),
 )
 class Scale(nn.Module):
-    """top = bottom * scale + bias, scale as the blob of Bias; `bias_term` adds a learned bias of its shape."""
+    """top = bottom * scale + bias, scale as the blob of Bias; `bias_term` adds a learned bias of its shape.
+
+    Each pass sets a learned scale between NormFace's `min_value` and `max_value`.
+    """
 
     def __init__(self, param: ScaleParameter, shapes: list[Shape]):
         super().__init__()
@@ -128,8 +131,13 @@ class Scale(nn.Module):
             filler = param.filler if param.HasField("filler") else FillerParameter(type="constant", value=1)
             self.scale = filled(filler, *shape)
         self.bias = filled(param.bias_filler, *shape) if param.bias_term else None
+        self.bounds = tuple(getattr(param, f) if param.HasField(f) else None for f in ("min_value", "max_value"))
+        if len(shapes) > 1 and self.bounds != (None, None):
+            raise ConfigError("min_value and max_value are for a scale that the layer learns", field="scale_param")
 
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        if self.scale is not None and self.bounds != (None, None):
+            self.scale.data.clamp_(*self.bounds)
         if self.per_channel and self.scale is not None and x.shape[1:2] == self.scale.shape:
             # Normalising by mean 0 and variance 1 changes nothing and is up to 3 times as fast, above all on the way back.
             mean, variance = torch.zeros_like(self.scale), torch.ones_like(self.scale)
@@ -324,11 +332,11 @@ def flatten(x: Tensor, *, axis: int, end_axis: int) -> Tensor:
 
 @layer("Parameter", bottoms=0)
 class Parameter(nn.Module):
-    """top = a learned blob of the given shape, which starts at 0."""
+    """top = a learned blob of the given shape, which starts as `blob_filler` (NormFace's) says, at 0 without."""
 
     def __init__(self, param: ParameterParameter, shapes: list[Shape]):
         super().__init__()
-        self.blob = filled(FillerParameter(), *param.shape.dim)
+        self.blob = filled(param.blob_filler, *param.shape.dim)
 
     def forward(self) -> Tensor:
         return self.blob.view_as(self.blob)
@@ -434,12 +442,6 @@ class Slice(nn.Module):
                 field="slice_param.slice_point",
             )
         return sizes
-
-
-@layer("Softmax", apart=by_axis("softmax_param.axis"))
-def softmax(x: Tensor, *, axis: int) -> Tensor:
-    """top = e^bottom, divided by its sum along `axis`"""
-    return x.softmax(canonical_axis(axis, x, "softmax_param.axis"))
 
 
 @layer("Split", tops=(1, None), in_place=False, apart=True, half=True, view=True)

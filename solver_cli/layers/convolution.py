@@ -225,32 +225,43 @@ def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -
     return sum(prod(top) // blobs[0][0] * prod(blobs[0]) for top in tops)
 
 
+def _keeps_nothing(param: LayerParameter, bottoms: Shapes) -> bool:
+    return not param.convolution_param.relu
+
+
 @layer(
     "Convolution",
     bottoms=(1, None),
     tops=SAME,
     apart=APART,
     half=True,  # sums are float32 inside
-    lets_go=True,
+    lets_go=_keeps_nothing,
     convolves=True,
     work=_work,
 )
 class Convolution(Filters):
     """top = bottom, cross-correlated with `weight` (out, in / group, kernel...), plus bias.
 
-    Bottoms: (batch..., channels, spatial...), `axis` being the channels. The output size rounds down.
+    Bottoms: (batch..., channels, spatial...), `axis` being the channels. The output size rounds down. With Intel's `relu`
+    what is negative is multiplied by `negative_slope`, as by a ReLU behind.
     """
 
     def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape]):
         super().__init__(param, shapes, transposed=False)
+        self._slope(param)
+
+    def _slope(self, param: ConvolutionParameter) -> None:
+        self.slope = param.negative_slope if param.relu else 1.0
+        if param.negative_slope and not param.relu:
+            raise _error("negative_slope is relu's, which is not true", "negative_slope")
 
     def forward(self, *bottoms: Tensor) -> tuple[Tensor, ...]:
         return tuple(self._map(x) for x in bottoms)
 
     def _map(self, x: Tensor) -> Tensor:
         seen = reach(fold(x, self.axis), self.windows)
-        y = convolve(seen, self.weight, self.bias, self.windows, self.group)
-        return unfold(y, x, self.axis)
+        y = unfold(convolve(seen, self.weight, self.bias, self.windows, self.group), x, self.axis)
+        return y if self.slope == 1 else F.leaky_relu(y, self.slope) if self.slope else y.relu()
 
 
 @layer(
@@ -260,7 +271,7 @@ class Convolution(Filters):
     tops=SAME,
     apart=APART,
     half=True,
-    lets_go=True,
+    lets_go=_keeps_nothing,
     convolves=True,
     work=_work,
 )
@@ -273,7 +284,7 @@ class DepthwiseConvolution(Convolution):
     param="convolution_param",
     apart=APART,
     half=True,
-    lets_go=True,
+    lets_go=_keeps_nothing,
     convolves=True,
     work=_work,
 )
@@ -285,6 +296,7 @@ class ConvolutionDepthwise(Convolution):
 
     def __init__(self, param: ConvolutionParameter, shapes: Sequence[Shape]):
         Filters.__init__(self, param, shapes, transposed=False, depthwise=True)
+        self._slope(param)
         for name in ("num_output", "group"):
             if param.HasField(name) and getattr(param, name) != self.group:
                 log.info("conv_dw_layer.cpp", f"{name} {getattr(param, name)} is not looked at: {self.group} channels")

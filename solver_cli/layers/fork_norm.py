@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import BatchNormParameter, BNParameter, FillerParameter
+from solver_cli.caffe_pb2 import BatchNormParameter, BNParameter, FillerParameter, Phase
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape
@@ -192,10 +192,11 @@ class IntelBatchNorm(BatchNorm):
     Intel's own engines, also weight (C) and bias (C).
     """
 
-    def __init__(self, param: BatchNormParameter, shapes: Sequence[Shape]):
+    def __init__(self, param: BatchNormParameter, shapes: Sequence[Shape], *, phase: int):
         super().__init__(param, shapes)
         self.records, self.relu = param.stats_batch_size, param.relu
-        if self.records and shapes[0][0] % self.records:
+        stored = phase == Phase.Value("TEST") if self.use_stored is None else self.use_stored
+        if self.records and not stored and shapes[0][0] % self.records:
             raise ConfigError(
                 f"stats_batch_size {self.records} does not divide the batch of {shapes[0][0]}",
                 field="batch_norm_param.stats_batch_size",

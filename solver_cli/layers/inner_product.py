@@ -29,12 +29,17 @@ def _apart(param: LayerParameter, bottoms: Shapes) -> bool:
     return not changes and by_axis("inner_product_param.axis")(param, bottoms)
 
 
-@layer("InnerProduct", bottoms=(1, 3), apart=_apart, half=True, lets_go=True, work=_work)
+def _keeps_nothing(param: LayerParameter, bottoms: Shapes) -> bool:
+    return not param.inner_product_param.relu
+
+
+@layer("InnerProduct", bottoms=(1, 3), apart=_apart, half=True, lets_go=_keeps_nothing, work=_work)
 class InnerProduct(nn.Module):
     """top = bottom 0, flattened from `axis` on, times weight^T, plus bias.
 
     Weight (num_output, K), or (K, num_output) with `transpose`; top (batch..., num_output). NormFace's: with `normalize` the
-    weight's rows get length 1 in every pass, and bottoms 1 and 2, if there are, are the weight and the bias.
+    weight's rows get length 1 in every pass, and bottoms 1 and 2, if there are, are the weight and the bias. Intel's: with
+    `relu` what is negative is multiplied by `negative_slope`, as by a ReLU behind.
     """
 
     repeating = False  # the last pass runs once more
@@ -53,6 +58,9 @@ class InnerProduct(nn.Module):
         self.bias = filled(param.bias_filler, outputs) if param.bias_term and len(given) < 2 else None
         self.rewrites = param.normalize and not given  # a weight from below stays as it is, as in NormFace
         self.outputs = outputs
+        self.slope = param.negative_slope if param.relu else 1.0
+        if param.negative_slope and not param.relu:
+            raise ConfigError("negative_slope is relu's, which is not true", field="inner_product_param.negative_slope")
 
     def forward(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
         if weight is None:
@@ -64,7 +72,8 @@ class InnerProduct(nn.Module):
                     rows.div_((rows.square().sum(1, keepdim=True) + LEAST).sqrt())
         weight = weight.flatten(1)
         bias = self.bias if bias is None else bias.flatten()
-        return F.linear(x.flatten(self.axis), weight.t() if self.transpose else weight, bias)
+        y = F.linear(x.flatten(self.axis), weight.t() if self.transpose else weight, bias)
+        return y if self.slope == 1 else F.leaky_relu(y, self.slope) if self.slope else y.relu()
 
 
 def _outputs(given: Sequence[Shape], inputs: int, transpose: bool, bias: bool) -> int:

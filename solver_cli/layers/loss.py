@@ -154,7 +154,11 @@ class _NegativeLogs(torch.autograd.Function):
     overflow=BOUND,
 )
 class SoftmaxWithLoss(nn.Module):
-    """top = mean of -log softmax(bottom 0)[label], over the labels that count"""
+    """top = mean of -log softmax(bottom 0)[label], over the labels that count
+
+    With `label_smoothing` s (NVCaffe) the gradient, not the value, is that of 1 - s for the label and s / (classes - 1), the
+    values of all places counting as classes, for each other.
+    """
 
     weight: Tensor | None  # what a label of each class counts for
 
@@ -163,8 +167,32 @@ class SoftmaxWithLoss(nn.Module):
         self.axis = canonical_axis(param.axis, shapes[0], "softmax_param.axis")
         self.mean = _Mean.of(loss_param, LossParameter.VALID)
         self.register_buffer("weight", None, persistent=False)
+        self.smoothing = loss_param.label_smoothing
+        if not 0 <= self.smoothing <= 1:
+            text = f"label_smoothing must be from 0 to 1, not {self.smoothing:g}"
+            raise ConfigError(text, field="loss_param.label_smoothing")
 
     def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        if self.smoothing:
+            return self._smoothed(x, labels)
+        return self._plain(x, labels)
+
+    def _smoothed(self, x: Tensor, labels: Tensor) -> Tensor:
+        """The plain loss, whose gradient is NVCaffe's: p - s / (dim - 1), less 1 - s at the label, where labels count."""
+        loss = self._plain(x.detach(), labels)
+        target = labels.detach().long().reshape(*x.shape[: self.axis], 1, *x.shape[self.axis + 1 :])
+        valid = self.mean.valid(target)
+        target = target if valid is None else target.where(valid, 0)
+        own = x.gather(self.axis, target.clamp(0, x.shape[self.axis] - 1))
+        dim = prod(x.shape[self.axis :])
+        pull = x.logsumexp(self.axis, keepdim=True) - (1 - self.smoothing) * own
+        pull = pull - self.smoothing / max(1, dim - 1) * x.sum(self.axis, keepdim=True)
+        pull = pull if valid is None else pull * valid
+        inner = prod(x.shape[self.axis + 1 :])
+        total = self.mean(pull.sum(), target.numel() // inner, inner, valid)
+        return loss + (total - total.detach())
+
+    def _plain(self, x: Tensor, labels: Tensor) -> Tensor:
         if self.axis == 1 and self.weight is None and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
             loss = self._by_torch(x, labels)
             if loss is not None:
@@ -381,9 +409,12 @@ def _accuracy_labels(param: LayerParameter, scores: Shape) -> tuple[int, int | N
 
 @layer("Accuracy", bottoms=2, tops=(1, 2), no_gradient=(0, 1), labels=_accuracy_labels)
 def accuracy(
-    x: Tensor, labels: Tensor, *, top_k: int, axis: int, ignore_label: int | None, num_tops: int
+    x: Tensor, labels: Tensor, *, top_k: int, axis: int, ignore_label: int | None, min_is_better: bool, num_tops: int
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """top 0 = share of labels whose score is among the top_k, an equal rival counting as better; top 1 = by class"""
+    """top 0 = share of labels whose score is among the top_k, an equal rival counting as better; top 1 = by class
+
+    With `min_is_better` (NormFace) the lowest scores, such as distances, are the best.
+    """
     axis = canonical_axis(axis, x, "accuracy_param.axis")
     classes = x.shape[axis]
     target = integers(x, labels, axis)
@@ -397,6 +428,7 @@ def accuracy(
     if valid is not None:
         target = target.where(valid, 0)
     scores = x.detach().reshape(target.shape[0], classes, -1)
+    scores = -scores if min_is_better else scores
     try:
         own = scores.gather(1, target.unsqueeze(1))
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Lstm of junhyukoh's fork: not BVLC's LSTM, see recurrent.py, whose steps it shares."""
+"""Lstm of junhyukoh's fork: not BVLC's LSTM, see recurrent.py, whose steps it shares. Where sequences begin, for them."""
 
 from __future__ import annotations
 
@@ -8,16 +8,43 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import LayerParameter, LSTMParameter
+from solver_cli.caffe_pb2 import ContinuationIndicatorParameter, LayerParameter, LSTMParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
-from solver_cli.layers.common import Shape
+from solver_cli.layers.common import Shape, canonical_axis
 from solver_cli.layers.recurrent import LONGEST, LSTMSteps
 from solver_cli.registry import Shapes, layer
 
 
 def _work(param: LayerParameter, blobs: Shapes, bottoms: Shapes, tops: Shapes) -> int:
     return bottoms[0][0] * (prod(blobs[0]) + prod(blobs[1]))
+
+
+@layer("ContinuationIndicator", origin="warp-ctc", bottoms=(0, 1))
+class ContinuationIndicator(nn.Module):
+    """top (time_step, N) = 0 in the first row, where sequences begin, else 1; N is `batch_size` (warp-ctc) or the length of
+    the bottom's `axis` (jolibrain).
+    """
+
+    like: Tensor
+
+    def __init__(self, param: ContinuationIndicatorParameter, shapes: Sequence[tuple[int, ...]]):
+        super().__init__()
+        field = "continuation_indicator_param"
+        if bool(shapes) == param.HasField("batch_size"):
+            text = "give batch_size, or a bottom that has as many records, not both"
+            raise ConfigError(text, field=f"{field}.batch_size")
+        axis = canonical_axis(param.axis, shapes[0], f"{field}.axis") if shapes else 0
+        self.steps, self.records = param.time_step, shapes[0][axis] if shapes else param.batch_size
+        self.axis = axis
+        for name, value in (("time_step", self.steps), ("batch_size", self.records)):
+            if not value:
+                raise ConfigError(f"{name} must be 1 or more, not 0", field=f"{field}.{name}")
+        self.register_buffer("like", torch.empty(0, device="cpu"), persistent=False)  # for its device and type
+
+    def forward(self, x: Tensor | None = None) -> Tensor:
+        records = self.records if x is None else x.shape[self.axis]
+        return torch.cat([self.like.new_zeros(1, records), self.like.new_ones(self.steps - 1, records)])
 
 
 @layer("Lstm", origin="caffe-lstm", bottoms=(1, 2), in_place=False, no_gradient=(1,), spared=(1,), work=_work)

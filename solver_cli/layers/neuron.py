@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import (
     DropoutParameter,
+    ELUParameter,
     FillerParameter,
     LayerParameter,
     PReLUParameter,
@@ -52,7 +53,8 @@ def clip(x: Tensor, *, min: float | None, max: float | None) -> Tensor:
 class Dropout(nn.Module):
     """top = bottom * mask / (1 - dropout_ratio), mask 0 with that probability; outside of training top = bottom.
 
-    With `sample_weights_test` (SegNet) values are dropped in testing too.
+    With `sample_weights_test` (SegNet) values are dropped in testing too; `sqrt_scale` (NormFace): bottom * mask over the
+    square root of 1 - dropout_ratio.
     `scale_train: false` scales outside of training instead: top = bottom * mask, and bottom * (1 - dropout_ratio).
     """
 
@@ -62,6 +64,7 @@ class Dropout(nn.Module):
     def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
         self.ratio, self.always, self.scale_train = param.dropout_ratio, param.sample_weights_test, param.scale_train
+        self.power = 0.5 if param.sqrt_scale else 1
         if not 0 <= self.ratio <= 1:
             raise ConfigError(f"dropout_ratio {self.ratio:g} is not between 0 and 1", field="dropout_param.dropout_ratio")
 
@@ -79,7 +82,7 @@ class Dropout(nn.Module):
                 field="dropout_param.dropout_ratio",
             )
         mask = self._drawn(x, x.dtype) if self.mask is None else self.mask.to(x.dtype)
-        return x * (mask.div_(1 - self.ratio) if self.scale_train else mask)
+        return x * (mask.div_((1 - self.ratio) ** self.power) if self.scale_train else mask)
 
     def draw(self, like: Tensor) -> Tensor:
         """A mask of the shape of `like` to use later: which values stay, the same that a forward would draw now."""
@@ -112,9 +115,36 @@ class SpatialDropout(Dropout):
 
 
 @layer("ELU", apart=True, half=True)
-def elu(x: Tensor, *, alpha: float) -> Tensor:
-    """top = bottom where it is positive, else alpha * (e^bottom - 1)"""
-    return F.elu(x, alpha)
+class Elu(nn.Module):
+    """top = `lambda` (NVCaffe's) times bottom where it is positive, else times alpha * (e^bottom - 1)
+
+    As in NVCaffe, the gradient of the negative part is lambda (top + alpha): not the derivative where lambda is not 1.
+    """
+
+    def __init__(self, param: ELUParameter, shapes: list[tuple[int, ...]]):
+        super().__init__()
+        self.alpha, self.factor = param.alpha, getattr(param, "lambda")
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.factor == 1:
+            return F.elu(x, self.alpha)
+        return _ScaledElu.apply(x, self.alpha, self.factor)  # type: ignore[no-any-return,no-untyped-call]
+
+
+class _ScaledElu(torch.autograd.Function):
+    """NVCaffe's ELU with a lambda."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, alpha: float, factor: float) -> Tensor:
+        top = F.elu(x, alpha) * factor
+        ctx.save_for_backward(x, top)
+        ctx.alpha, ctx.factor = alpha, factor
+        return top
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
+        x, top = ctx.saved_tensors
+        return grad * ctx.factor * torch.where(x > 0, 1, top + ctx.alpha), None, None
 
 
 @layer("Exp", apart=True)

@@ -1,4 +1,4 @@
-"""LRN, BatchNorm, MVN, SSD's Normalize: values set against their neighbours, their batch, their picture."""
+"""LRN, BatchNorm, MVN, SSD's Normalize, Softmax: values set against their neighbours, their batch, their picture."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import BatchNormParameter, FillerParameter, LRNParameter, NormalizeParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
-from solver_cli.layers.common import Scale, Shape
+from solver_cli.layers.common import Scale, Shape, canonical_axis
 from solver_cli.layers.pooling import mean_pool
-from solver_cli.registry import layer
+from solver_cli.registry import by_axis, layer
 
 ACCURATE = 2048  # values that a naive sum in float32 takes with an error below 1e-6
 LANES = 4096  # sums kept at once
@@ -111,7 +111,7 @@ class BatchNorm(nn.Module):
 
     def absorbs(self, following: nn.Module) -> Callable[[Tensor], Tensor] | None:
         """What does the work of the layer right behind as well, two to three times as fast, if that is such a Scale."""
-        if not isinstance(following, Scale) or not following.per_channel:
+        if not isinstance(following, Scale) or not following.per_channel or following.bounds != (None, None):
             return None
         return lambda x: self(x, following.scale, following.bias)  # type: ignore[no-any-return]
 
@@ -289,3 +289,10 @@ class ToLength(torch.autograd.Function):
         if not ctx.needs_input_grad[0]:
             return None, d_scale, None, None
         return (dy - unit * products.sum(ctx.axes, keepdim=True)).div_(length).mul_(scale), d_scale, None, None
+
+
+@layer("Softmax", apart=by_axis("softmax_param.axis"))
+def softmax(x: Tensor, *, axis: int, scaling_temperature: float | None) -> Tensor:
+    """top = e^bottom, divided by its sum along `axis`; bottom is first divided by jolibrain's `scaling_temperature`"""
+    x = x / scaling_temperature if scaling_temperature else x
+    return x.softmax(canonical_axis(axis, x, "softmax_param.axis"))

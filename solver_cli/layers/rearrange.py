@@ -1,4 +1,4 @@
-"""Layers that put the values of a blob elsewhere: Flip, and Reorg of YOLO."""
+"""Layers that put the values of a blob elsewhere: Flip, Reorg of YOLO; Gather and Scatter of yjxiong."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from torch import Tensor
 
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import shape_of
-from solver_cli.registry import layer
+from solver_cli.registry import SAME, layer
 
 
 def _four_axes(x: Tensor) -> None:
     if x.dim() != 4:
         raise ConfigError(f"the bottom must have 4 axes (N, C, H, W), not the shape {shape_of(x)}", field="bottom[0]")
+
+
+@layer("Gather", origin="yjxiong", bottoms=(1, None), tops=SAME, param=None, apart=True, half=True, view=True)
+def gather(*bottoms: Tensor) -> tuple[Tensor, ...]:
+    """tops = bottoms: yjxiong's layer puts the parts of several machines together, of which there is one"""
+    return tuple(x.view_as(x) for x in bottoms)
+
+
+# and its reverse
+layer("Scatter", origin="yjxiong", bottoms=(1, None), tops=SAME, param=None, apart=True, half=True, view=True)(gather)
 
 
 @layer("Flip", origin="NormFace", in_place=False, same_shape=True, apart=True, half=True)

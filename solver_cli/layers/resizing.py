@@ -118,12 +118,12 @@ class _Placed(torch.autograd.Function):
         return grads[0].gather(2, index), None, None
 
 
-@layer("Interp", origin="DeepLab", apart=True)
+@layer("Interp", origin="DeepLab", bottoms=(1, 2), apart=True)
 class Interp(nn.Module):
     """top = bottom (N, C, H, W), brought to another size by lines between its values, corners on corners.
 
     The negative `pad_beg` and `pad_end` first cut rows and columns. Size: by `shrink_factor` or `zoom_factor` alone, else
-    `height` x `width`, else shrunk and then zoomed.
+    `height` x `width`, else shrunk and then zoomed; with `use_blob_size` (py-RFCN-priv) that of bottom 1.
     """
 
     def __init__(self, param: InterpParameter, shapes: Sequence[Shape]):
@@ -136,14 +136,18 @@ class Interp(nn.Module):
         inner = [n - sum(self.cut) for n in shapes[0][2:]]
         if min(inner) < 1:
             raise _interp_error(f"nothing is left of a bottom of shape {tuple(shapes[0])}", "pad_beg")
-        self.size = _interpolated(param, inner)
+        if (len(shapes) > 1) != param.use_blob_size:
+            has = "needs a second bottom, which has" if param.use_blob_size else "says whether a second bottom gives"
+            raise _interp_error(f"use_blob_size {has} the size", "use_blob_size")
+        self.size = tuple(shapes[1][2:]) if param.use_blob_size else _interpolated(param, inner)
         if min(self.size) < 1:
             raise _interp_error(f"the size {self.size[0]} x {self.size[1]} must be positive", "height")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, like: Tensor | None = None) -> Tensor:
         first, last = self.cut
         x = x[:, :, first : x.shape[2] - last, first : x.shape[3] - last]
-        return F.interpolate(x, self.size, mode="bilinear", align_corners=True)
+        size = self.size if like is None else like.shape[2:]
+        return F.interpolate(x, size, mode="bilinear", align_corners=True)
 
 
 def _interpolated(param: InterpParameter, inner: Sequence[int]) -> tuple[int, int]:

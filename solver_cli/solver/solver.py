@@ -194,7 +194,8 @@ class Solver:
         rate = self.schedule.advance()
         self.watchers.tell(Watcher.updating, self.iter, rate)
         self.snapshots.copied()
-        self.update(rate, self.iter, self.schedule.passes(self.iter))
+        if not self.param.disabled_update:
+            self.update(rate, self.iter, self.schedule.passes(self.iter))
         self.schedule.iter += 1
         self.saving.mark()
         self.watchers.tell(Watcher.updated, self.iter)

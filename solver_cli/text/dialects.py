@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from google.protobuf.message import Message
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.errors import ConfigError, nearest
 from solver_cli.text.netspec import LayerSpec, NetSpec
 
@@ -121,6 +121,7 @@ def tell(net: NetSpec, layers: Sequence[LayerSpec]) -> list[LayerSpec]:
         raise ConfigError(
             f"unknown dialect '{net.dialect}': expected one of {', '.join(DIALECTS)}{nearest(net.dialect, DIALECTS)}"
         )
+    layers = _handed_down(net, layers)
     own = [_own(layer.param) for layer in layers]
     spoken = Counter(row.dialect for row, _ in filter(None, own))
     spoken.update(ONLY_OF[layer.param.type] for layer in layers if layer.param.type in ONLY_OF)
@@ -137,6 +138,20 @@ def tell(net: NetSpec, layers: Sequence[LayerSpec]) -> list[LayerSpec]:
     if notes:
         log.info("net.cpp", f"Of types that more than one Caffe has, {', '.join(notes)}")
     return told
+
+
+def _handed_down(net: NetSpec, layers: Sequence[LayerSpec]) -> list[LayerSpec]:
+    """The layers with what the net says for all of a type: Intel's bn_stats_batch_size becomes each BatchNorm's own."""
+    if not net.param.HasField("bn_stats_batch_size"):
+        return list(layers)
+    return [_with_statistics(layer, net.param) if layer.param.type == "BatchNorm" else layer for layer in layers]
+
+
+def _with_statistics(layer: LayerSpec, net: NetParameter) -> LayerSpec:
+    param = LayerParameter()
+    param.CopyFrom(layer.param)
+    param.batch_norm_param.stats_batch_size = net.bn_stats_batch_size
+    return replace(layer, param=param)
 
 
 def _own(layer: LayerParameter) -> tuple[Row, str] | None:

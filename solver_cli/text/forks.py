@@ -41,6 +41,7 @@ ENGINE: Rows = {
         "InnerProductParameter": "engine",
         "LayerParameter": "engine multinode mn_grad_compress_param quantization_param",
         "NetParameter": "engine multinode compile_net_state",
+        "ReLUParameter": "fuse",
         "SolverParameter": "engine",
         "SplitParameter": "engine",
     },
@@ -71,6 +72,18 @@ ENGINE: Rows = {
     },
 }
 
+# In the forks' lists of fields, but their code never looks at them, or only where it makes no difference to what is learned.
+UNREAD: Rows = {
+    "DeepLab": {"ImageDataParameter": "has_label", "SegAccuracyParameter": "metric"},
+    "FlowNet2": {"DataParameter": "huge_video_dataset limit_samples"},
+    "NVCaffe": {
+        "MultiBoxLossParameter": "ignore_difficult_gt",
+        "PoolingParameter": "torch_pooling",
+        "TransformationParameter": "num_labels",
+    },
+    "ParseNet": {"SolverParameter": "test_before_snapshot"},
+}
+
 # The net or the solver that sets one is refused.
 NOT_YET: Rows = {
     "Cascade R-CNN": {
@@ -82,12 +95,12 @@ NOT_YET: Rows = {
     "DeepLab": {
         "BatchNormParameter": "update_global_stats",
         "EuclideanLossParameter": "type",
-        "ImageDataParameter": "has_label max_labels",
+        "ImageDataParameter": "max_labels",
         "LayerParameter": "strict_dim softmaxloss_param",
-            },
+    },
     "FlowNet2": {
         "DataParameter": (
-            "huge_video_dataset limit_samples preselection_file preselection_label range_start range_end rand_permute "
+            "preselection_file preselection_label range_start range_end rand_permute "
             "rand_permute_order rand_permute_seed slice_point encoding subtract permute_every_iter block_size"
         ),
         "FillerParameter": "diag_val",
@@ -97,21 +110,12 @@ NOT_YET: Rows = {
         "ConcatParameter": "per_fla_fuse",
         "ConvolutionParameter": "relu negative_slope coeff fusion_type",
         "DataParameter": "side",
-        "FillerParameter": "scale",
-        "ImageDataParameter": "min_height min_width",
-        "InnerProductParameter": "relu negative_slope",
-        "NetParameter": "bn_stats_batch_size",
         "PoolingParameter": "pad_3d kernel_size_3d stride_3d avg_include_pad axis",
-        "ReLUParameter": "fuse",
         "ReshapeParameter": "pixelshuffler",
-        "SolverParameter": "disabled_update",
-        "TransformationParameter": "random_resize_param random_aspect_ratio_param flow bgr2rgb pad",
+        "TransformationParameter": "bgr2rgb pad",
     },
     "MobileNet-YOLO": {
-        "AnnotatedDataParameter": (
-            "yolo_data_type yolo_data_jitter train_diffcult single_class seg_scales seg_resize_width seg_resize_height "
-            "difficult_label_warmup"
-        ),
+        "AnnotatedDataParameter": "difficult_label_warmup",
         "TransformationParameter": (
             "enable_classf_aug min_scaling_factor max_scaling_factor max_rotation_angle contrast_brightness_adjustment "
             "smooth_filtering min_contrast max_contrast max_brightness_shift max_smooth max_color_shift min_side_min "
@@ -121,29 +125,21 @@ NOT_YET: Rows = {
     "NVCaffe": {
         "BatchNormParameter": "scale_filler bias_filler scale_bias",
         "DropoutParameter": "random_seed",
-        "ELUParameter": "lambda",
-        "ImageDataParameter": "short_side dataset_share_per_node",
+        "ImageDataParameter": "dataset_share_per_node",
         "LossParameter": "label_smoothing",
-        "MultiBoxLossParameter": "ignore_difficult_gt",
-        "PoolingParameter": "torch_pooling",
         "SolverParameter": "larc_turbo test_and_snapshot_last_epochs",
-        "TransformationParameter": "num_labels",
     },
     "NormFace": {
-        "AccuracyParameter": "min_is_better",
         "BatchNormParameter": "disable_mean disable_variance",
         "CenterLossParameter": "distance_type",
         "ConvolutionParameter": "shape_offset",
         "DropoutParameter": "sqrt_scale",
-        "FillerParameter": "alpha",
         "ImageDataParameter": (
             "face_transform max_shear_ratio max_aspect_ratio max_rotate_angle min_random_scale max_random_scale "
             "max_random_shift face_mirror face_point_num balance_class balance_by label_cut_start label_cut_end"
         ),
         "MemoryDataParameter": "transpose",
-        "ParameterParameter": "blob_filler",
         "PoolingParameter": "blobs_lr blobs_a_min",
-        "ScaleParameter": "min_value max_value",
         "SoftmaxParameter": "hard_ratio class_weight hard_mining_label cutting_point normalize_type label_smooth_factor",
         "TransformationParameter": "center_crop erase_ratio scale_min scale_max aspect_min aspect_max",
     },
@@ -155,7 +151,6 @@ NOT_YET: Rows = {
         "PoolingParameter": "bin_size bin_h bin_w",
         "ResizeParameter": "center_object max_angle",
         "SaltPepperParameter": "type",
-        "SolverParameter": "test_before_snapshot",
         "TransformationParameter": "vertical_mirror random_90_deg_rot",
         "UnpoolingParameter": (
             "out_pad out_pad_h out_pad_w out_kernel_size out_kernel_h out_kernel_w out_stride out_stride_h out_stride_w"
@@ -176,7 +171,6 @@ NOT_YET: Rows = {
     "caffe-pro": {
         "ConvolutionParameter": "filterwise_ratio",
         "FilterParamter": "axis num_output",
-        "ImageDataParameter": "new_dim bicubic",
         "TransposeParameter": "n c h w",
     },
     "chuanqi305": {
@@ -204,11 +198,7 @@ NOT_YET: Rows = {
         "SolverParameter": "lr_dropout",
         "TransformationParameter": "geometry_param rotate untransformed_top",
     },
-    "py-RFCN-priv": {
-        "InterpParameter": "use_blob_size",
-    },
     "warp-ctc": {
-        "ContinuationIndicatorParameter": "batch_size",
         "CtcLossParameter": "output_delay blank_index preprocess_collapse_repeated ctc_merge_repeated loss_calculation_t",
         "DataParameter": "task_class_num",
         "ImageDataParameter": "task_class_num regression",
@@ -217,14 +207,7 @@ NOT_YET: Rows = {
     },
     "yjxiong": {
         "ReductionParameter": "k",
-        "TransformationParameter": (
-            "fix_crop more_fix_crop multi_scale scale_ratios max_distort is_flow original_image stride upper_size "
-            "upper_height upper_width"
-        ),
-        "VideoDataParameter": (
-            "source batch_size rand_skip shuffle new_height new_width new_length num_segments scale mean_file "
-            "crop_size mirror modality name_pattern encoded grayscale"
-        ),
+        "TransformationParameter": "original_image stride upper_size upper_height upper_width",
     },
 }
 
@@ -241,6 +224,7 @@ NOT_YET_VALUES: Rows = {
 }
 
 # {field of NOT_YET: types, by the names that the registry has, that honour it all the same}
+_CONVOLUTIONS = {"Convolution", "ConvolutionDepthwise", "DepthwiseConvolution"}
 _OHEM = {"SmoothL1LossOHEM", "SmoothL1Loss/rfcn", "SoftmaxWithLossOHEM", "SoftmaxWithLoss/rfcn"}
 KNOWN_TO: dict[str, set[str]] = {
     "BatchNormParameter.scale_filler": {"BatchNorm/nvcaffe"},
@@ -251,10 +235,42 @@ KNOWN_TO: dict[str, set[str]] = {
     "BatchNormParameter.filler": {"BatchNorm/intel"},
     "BatchNormParameter.stats_batch_size": {"BatchNorm/intel"},
     "BatchNormParameter.relu": {"BatchNorm/intel"},
+    **{f"ConvolutionParameter.{name}": _CONVOLUTIONS for name in ("relu", "negative_slope")},
+    "DropoutParameter.sqrt_scale": {"Dropout"},
+    "LossParameter.label_smoothing": {"SoftmaxWithLoss"},
+    "SoftmaxParameter.scaling_temperature": {"Softmax"},
+    "TransformationParameter.bgr2rgb": {"ImageData"},
     "LossParameter.weight_by_label_freqs": {"SoftmaxWithLoss/segnet"},
     "LossParameter.class_weighting": {"SoftmaxWithLoss/segnet"},
     "LossParameter.normalization": _OHEM,
     "LossParameter.pre_fixed_normalizer": _OHEM,
+}
+# What more there is to say of a field or value that is refused: why, or what to do instead.
+WHY = {
+    "AnnotatedDataParameter.difficult_label_warmup": "what a record gives does not hang on the iteration here: "
+    "train_diffcult says whether difficult objects count",
+    "BatchNormParameter.update_global_stats": "statistics that are used cannot be learned in the same pass here: set lr and "
+    "use_global_stats for one of them",
+    "ConcatParameter.per_fla_fuse": "it is of graphs that Intel's own tools have fused for 8-bit inference: train the net "
+    "that they were made from",
+    "ConvolutionParameter.coeff": "it is of sums that Intel's tools have fused into a convolution: write the Eltwise layer",
+    "ConvolutionParameter.fusion_type": "it is of sums that Intel's tools have fused into a convolution: write the Eltwise "
+    "layer",
+    "DropoutParameter.random_seed": "it seeds cuDNN's own draws: the solver's random_seed makes all draws repeatable",
+    "ImageDataParameter.dataset_share_per_node": "it shares a list among machines: give this one a list of its own",
+    "LossParameter.label_smoothing": "NVCaffe knows it in SoftmaxWithLoss",
+    "LossParameter.normalization": "R-FCN knows it in SoftmaxWithLoss, SmoothL1Loss and their OHEM kinds",
+    "LossParameter.pre_fixed_normalizer": "R-FCN knows it in SoftmaxWithLoss, SmoothL1Loss and their OHEM kinds",
+    "PoolingParameter.pad_3d": "pooling over three spatial axes is not there",
+    "PoolingParameter.kernel_size_3d": "pooling over three spatial axes is not there",
+    "PoolingParameter.stride_3d": "pooling over three spatial axes is not there",
+    "SolverParameter.larc_turbo": "it makes larc follow how gradients and their history agree, on GPUs only, with a factor "
+    "that NVCaffe marks as unfinished: leave it out, or set larc alone",
+    "SolverParameter.test_and_snapshot_last_epochs": "it counts epochs of NVCaffe's readers: set test_interval and snapshot",
+    "TransformationParameter.bgr2rgb": "Intel knows it in ImageData",
+    "TransformationParameter.original_image": "it needs pictures of their own sizes in one database: resize them beforehand",
+    "TransformationParameter.pad": "it pads for a convolution that Intel's tools have changed: train the net that they were "
+    "made from",
 }
 FORKS_VALUES = 1001  # numbers from here on, in enums of BVLC's, are forks' values
 APART = ("layer", "layers", "blobs", "net_param", "train_net_param", "test_net_param")  # no settings, or looked at alone
@@ -279,32 +295,47 @@ def refused(message: Message, kind: str = "") -> Iterator[tuple[str, str]]:
         if kind in KNOWN_TO.get(f"{owner}.{field.name}", ()):
             continue
         if fork := NOT_YET_FIELDS.get((owner, field.name)):
-            yield path, f"field '{field.name}' (of {fork}'s fork) is not supported yet"
+            yield path, f"field '{field.name}' (of {fork}'s fork) is not supported{_why(owner, field)}"
         elif field.enum_type is not None and not _repeated(value):
             name = field.enum_type.values_by_number[value].name
             if fork := _VALUES.get((f"{owner}.{field.name}", name)):
-                yield path, f"{field.name}: {name} (of {fork}'s fork) is not supported yet"
+                yield path, f"{field.name}: {name} (of {fork}'s fork) is not supported{_why(owner, field)}"
+
+
+def _why(owner: str, field: FieldDescriptor) -> str:
+    why = WHY.get(f"{owner}.{field.name}")
+    return f": {why}" if why else " yet"
 
 
 def tell(*messages: Message) -> None:
-    """Log in one line the fields that are set and choose how an old engine works."""
+    """Log in one line the fields that are set and choose how an old engine works; in another those that mean nothing."""
+    if which := _named(ENGINE_FIELDS, messages):
+        does = "choose" if which[1] > 1 else "chooses"
+        log.info("net.cpp", f"Of {which[0]} {does} how an old engine works; nothing to do here")
+    if which := _named(UNREAD_FIELDS, messages):
+        does = "have" if which[1] > 1 else "has"
+        log.warning("net.cpp", f"Of {which[0]} {does} no effect, as in the fork, whose code never looks there")
+
+
+def _named(fields: dict[tuple[str, str], str], messages: Sequence[Message]) -> tuple[str, int] | None:
+    """Which of `fields` are set, with the names of their forks, and how many."""
     found = {
-        (ENGINE_FIELDS[owner, field.name], field.name)
+        (fields[owner, field.name], field.name)
         for message in messages
         for _, owner, field, _ in _fields(message)
-        if (owner, field.name) in ENGINE_FIELDS
+        if (owner, field.name) in fields
     }
-    if found:
-        forks, names = ({pair[i] for pair in found} for i in (0, 1))
-        which = f"{'/'.join(sorted(forks))}: field{'s' * (len(names) > 1)} {', '.join(sorted(names))}"
-        does = "choose" if len(names) > 1 else "chooses"
-        log.info("net.cpp", f"Of {which} {does} how an old engine works; nothing to do here")
+    if not found:
+        return None
+    forks, names = ({pair[i] for pair in found} for i in (0, 1))
+    return f"{'/'.join(sorted(forks))}: field{'s' * (len(names) > 1)} {', '.join(sorted(names))}", len(names)
 
 
 def means_something(kind: str, message: str, field: str) -> bool:
     """Whether a layer of this registered type looks at the message's field: False for what is accepted or refused here."""
     known = kind in KNOWN_TO.get(f"{message}.{field}", ())
-    return (message, field) not in ENGINE_FIELDS and (known or (message, field) not in NOT_YET_FIELDS)
+    idle = (message, field) in ENGINE_FIELDS or (message, field) in UNREAD_FIELDS
+    return not idle and (known or (message, field) not in NOT_YET_FIELDS)
 
 
 def values(field: FieldDescriptor) -> list[str]:
@@ -342,4 +373,5 @@ def _by_field(rows: Rows) -> dict[tuple[str, str], str]:
     return {(message, field): fork for fork, message, fields in found for field in fields.split()}
 
 
-ENGINE_FIELDS, NOT_YET_FIELDS, _VALUES = _by_field(ENGINE), _by_field(NOT_YET), _by_field(NOT_YET_VALUES)
+ENGINE_FIELDS, UNREAD_FIELDS = _by_field(ENGINE), _by_field(UNREAD)
+NOT_YET_FIELDS, _VALUES = _by_field(NOT_YET), _by_field(NOT_YET_VALUES)

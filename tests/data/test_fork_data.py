@@ -216,3 +216,17 @@ def test_picture_and_label_are_cut_and_mirrored_alike(tmp_path: Path) -> None:
             np.testing.assert_array_equal(data, label)
             corners |= {tuple(x[0, 0, :2].tolist()) for x in label}
         assert len(corners) > 60 and {second - first for first, second in corners} == {1, -1}
+
+
+def test_labels_of_enet_are_smaller() -> None:
+    plain = "new_height: 16 new_width: 24"
+    folder = "../data/pairs/"
+    listed = Path(folder, "list.txt").read_text().split()
+    (_, whole), (_, source) = build(dense("", plain)), build(dense("", f"{plain} label_divide_factor: 4"))
+    assert source.shapes[1] == (5, 1, 4, 6)
+    data, label = source.next_batch()
+    np.testing.assert_array_equal(data, whole.next_batch()[0])
+    grey = cv2.imread(listed[1], cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(label[0, 0], cv2.resize(grey, (6, 4), interpolation=cv2.INTER_NEAREST))
+    with pytest.raises(ConfigError, match="label_divide_factor must be 1 or more, and 1 with a crop, not 2"):
+        build(dense("", "crop_height: 8 crop_width: 8 label_divide_factor: 2"))

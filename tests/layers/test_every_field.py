@@ -37,6 +37,11 @@ PAIRS = """
 layer { name: "data" type: "ImageSegData" top: "data" top: "label" transform_param { crop_size: 16 scale_factors: 2 }
   image_data_param { source: "../data/pairs/list.txt" label_type: PIXEL } }
 """
+FRAMES = """
+layer { name: "data" type: "VideoData" top: "data" top: "label" transform_param { crop_size: 16 }
+  video_data_param { source: "../data/video.txt" batch_size: 2 modality: RGB name_pattern: "p%d.png" new_height: 20
+    new_width: 18 } }
+"""
 BY_HAND = {"Python": "its settings go to the user's class: see test_python_layers.py"}
 ONE_IMPLEMENTATION = "chooses one of Caffe's implementations; there is one here"
 VISUALIZE = "says how visualize draws, which is refused"
@@ -87,6 +92,17 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "ctc_loss_param { alphabet_size: 4 time_step: 3 } }",
     "DiceCoefLoss": TWO % ("2 dim: 3 dim: 2", "2 dim: 1 dim: 2")
     + 'layer { name: "test" type: "DiceCoefLoss" bottom: "x" bottom: "z" top: "y" }',
+    "ContinuationIndicator": INPUT + 'layer { name: "test" type: "ContinuationIndicator" bottom: "x" top: "y" '
+    "continuation_indicator_param { time_step: 2 } }",
+    "Gather": INPUT + 'layer { name: "test" type: "Gather" bottom: "x" top: "y" }',
+    "Scatter": INPUT + 'layer { name: "test" type: "Scatter" bottom: "x" top: "y" }',
+    "SegAccuracy": TWO % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 1 dim: 3 dim: 4")
+    + 'layer { name: "test" type: "SegAccuracy" bottom: "x" bottom: "z" top: "y" }',
+    "LabelsequenceAccuracy": TWO % ("2 dim: 3 dim: 4", "2 dim: 2")
+    + 'layer { name: "test" type: "LabelsequenceAccuracy" bottom: "x" bottom: "z" top: "y" }',
+    "GroupNorm": INPUT + 'layer { name: "test" type: "GroupNorm" bottom: "x" top: "y" group_norm_param { num_groups: 3 } }',
+    **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("HSwish", "HardSwish")},
+    **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("Insanity", "Mish")},
     "SeLu": INPUT + 'layer { name: "test" type: "SeLu" bottom: "x" top: "y" }',
     "SpatialDropout": INPUT + 'layer { name: "test" type: "SpatialDropout" bottom: "x" top: "y" }',
 }
@@ -141,8 +157,8 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
             recorded = json.loads(file["cases"].tobytes()).values()
         yield from ((case["phase"], case["prototxt"]) for case in recorded)
         return
-    if kind.name == "ImageSegData":  # of which nothing is recorded
-        yield "TRAIN", PAIRS
+    if kind.name in ("ImageSegData", "VideoData"):  # of which nothing is recorded
+        yield "TRAIN", PAIRS if kind.name == "ImageSegData" else FRAMES
     if found := fork_texts(kind.name):
         yield from found
         return
@@ -153,7 +169,7 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
 
 
 def folder(kind: LayerType) -> Path:
-    if kind.name in ("AnnotatedData", "DenseImageData", "ImageSegData"):
+    if kind.name in ("AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"):
         return FORKS
     return recorded_at(kind).parent if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
 

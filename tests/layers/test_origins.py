@@ -8,7 +8,7 @@ from solver_cli import elsewhere
 from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
 from solver_cli.registry import layer_types
 
-FORKS_DATA = {"AnnotatedData", "DenseImageData", "ImageSegData"}
+FORKS_DATA = {"AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"}
 BVLCS = {name for name in TYPES if name[0] != "_"} | TESTED_ELSEWHERE - FORKS_DATA
 
 

@@ -69,7 +69,7 @@ def trained(settings: str, *options: str) -> list[str]:
         ('regularization_type: "decoupled" decoupled_wd_t0: 0', "decoupled_wd_t0", "decoupled_wd_t0 must be 1 or more, not 0"),
         ("lookahead: true lookahead_steps: 0", "lookahead_steps", "lookahead_steps must be 1 or more, not 0"),
         ("clamp_weights_lower: 2 clamp_weights_upper: 1", "clamp_weights_lower", "clamp_weights_lower, 2 is above clamp_weights"),
-        ("larc_turbo: true", "larc_turbo", "field 'larc_turbo' (of NVCaffe's fork) is not supported yet"),
+        ("larc_turbo: true", "larc_turbo", "field 'larc_turbo' (of NVCaffe's fork) is not supported: it makes larc follow how gradients and their history agree"),
         ("lr_dropout: 0.5", "lr_dropout", "field 'lr_dropout' (of jolibrain's fork) is not supported yet"),
     ],
 )

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import running
+import torch
 from google.protobuf.descriptor import FieldDescriptor
 
 import solver_cli
-from solver_cli import Net, caffe_pb2
+from solver_cli import Net, Solver, caffe_pb2
 from solver_cli.caffe_pb2 import LayerParameter, SolverParameter
 from solver_cli.commands import catalogue
 from solver_cli.commands.train import train
@@ -46,16 +48,18 @@ def added() -> Iterator[tuple[str, FieldDescriptor]]:
 
 @pytest.mark.parametrize(("message", "field"), [(m, f.name) for m, f in added()])
 def test_no_field_of_a_fork_is_forgotten(message: str, field: str) -> None:
-    known = (message, field) in forks.ENGINE_FIELDS or (message, field) in forks.NOT_YET_FIELDS
+    known = any((message, field) in fields for fields in (forks.ENGINE_FIELDS, forks.UNREAD_FIELDS, forks.NOT_YET_FIELDS))
     assert known or field in SOURCE, "honour it, or say in text/forks.py that it is refused or needs nothing done"
 
 
 def test_the_tables_are_about_fields_that_there_are() -> None:
-    for message, field in [*forks.ENGINE_FIELDS, *forks.NOT_YET_FIELDS]:
+    for message, field in [*forks.ENGINE_FIELDS, *forks.UNREAD_FIELDS, *forks.NOT_YET_FIELDS]:
         assert field in MESSAGES[message].fields_by_name
-    assert not set(forks.ENGINE_FIELDS) & set(forks.NOT_YET_FIELDS)
+    assert len({*forks.ENGINE_FIELDS, *forks.UNREAD_FIELDS, *forks.NOT_YET_FIELDS}) == sum(
+        map(len, (forks.ENGINE_FIELDS, forks.UNREAD_FIELDS, forks.NOT_YET_FIELDS))
+    )
     values = {field for messages in forks.NOT_YET_VALUES.values() for field in messages}
-    assert set(forks.KNOWN_TO) <= {".".join(pair) for pair in forks.NOT_YET_FIELDS} | values
+    assert {*forks.KNOWN_TO, *forks.WHY} <= {".".join(pair) for pair in forks.NOT_YET_FIELDS} | values
 
 
 @pytest.mark.parametrize("field", [f for m, f in added() if m == "SolverParameter"], ids=lambda field: field.name)
@@ -71,20 +75,20 @@ def test_a_solvers_field_is_refused_at_its_place(field: FieldDescriptor, tmp_pat
         value = str(not value).lower() if isinstance(value, bool) else field.default_value + 1
     running.write(tmp_path, solver=f"{running.SOLVER}{field.name}: {value}\n")
     with pytest.raises(
-        ConfigError, match=rf"solver.prototxt:8:1: field '{field.name}' \(of .*'s fork\) is not supported yet"
+        ConfigError, match=rf"solver.prototxt:8:1: field '{field.name}' \(of .*'s fork\) is not supported( yet|: .+)$"
     ):
         solverspec.check(solverspec.read_solver(str(tmp_path / "solver.prototxt")))
 
 
 def test_training_a_net_that_asks_for_more_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    asks = ('top: "loss"\n', 'top: "loss"\n  loss_param { label_smoothing: 0.5 }\n')
+    asks = ('top: "loss"\n', 'top: "loss"\n  softmax_param { hard_ratio: 0.5 }\n')
     running.write(tmp_path, net=running.changed(running.NET, asks))
     ended = running.call(train, "solver.prototxt")
     assert ended.code == 1
     (line,) = ended.complaints
-    where = "net.prototxt:47:16: layer 'loss' (SoftmaxWithLoss):"
-    assert line == f"{where} field 'label_smoothing' (of NVCaffe's fork) is not supported yet"
+    where = "net.prototxt:47:19: layer 'loss' (SoftmaxWithLoss):"
+    assert line == f"{where} field 'hard_ratio' (of NormFace's fork) is not supported yet"
 
 
 def refusal(layer: str) -> str:
@@ -98,7 +102,7 @@ def refusal(layer: str) -> str:
     [
         (
             'type: "Dropout" dropout_param { random_seed: 3 }',
-            "field 'random_seed' (of NVCaffe's fork) is not supported yet",
+            "field 'random_seed' (of NVCaffe's fork) is not supported: it seeds cuDNN's own draws: the solver's random_seed",
         ),
         (
             'type: "Pooling" pooling_param { pool: LOWRES kernel_size: 1 }',
@@ -106,8 +110,8 @@ def refusal(layer: str) -> str:
         ),
         ('type: "FlowWarp"', "unknown layer type 'FlowWarp'"),
         (
-            'type: "InnerProduct" inner_product_param { num_output: 1 weight_filler { scale: 2 } }',
-            "field 'scale' (of Intel's fork) is not supported yet",
+            'type: "InnerProduct" inner_product_param { num_output: 1 weight_filler { diag_val: 2 } }',
+            "field 'diag_val' (of FlowNet2's fork) is not supported yet",
         ),
         ('type: "Power" strict_dim: false', "field 'strict_dim' (of DeepLab's fork) is not supported yet"),
     ],
@@ -148,6 +152,22 @@ def test_such_a_solver_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (ended.code, ended.complaints) == (0, [])
     names = "engine, group_id, richness, store_blobs_in_old_format"
     assert f"Of Intel/NVCaffe/yjxiong: fields {names} choose how an old engine works; nothing to do here" in ended.log
+
+
+def test_what_not_even_the_fork_reads_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    layer = 'layer { name: "x" type: "Pooling" bottom: "x" top: "y" pooling_param { torch_pooling: true kernel_size: 1 } }'
+    Net.from_text('layer { name: "in" type: "Input" top: "x" input_param { shape { dim: [1, 1, 2, 2] } } }' + layer)
+    assert "Of NVCaffe: field torch_pooling has no effect, as in the fork, whose code never looks there" in caplog.text
+
+
+def test_intels_solver_that_does_not_update(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    running.write(tmp_path, solver=running.SOLVER + "disabled_update: true\n")
+    with closing(Solver("solver.prototxt", device="cpu")) as solver:
+        before = [blob.clone() for blobs in solver.net.params.values() for blob in blobs]
+        solver.step(2)
+        after = [blob for blobs in solver.net.params.values() for blob in blobs]
+        assert solver.iter == 2 and all(map(torch.equal, before, after))
 
 
 def test_old_layers_of_forks_have_todays_names() -> None:

@@ -20,6 +20,11 @@ LAYER, SOLVER = ([f.name for f in of.DESCRIPTOR.fields if f.number < 3000] for o
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (
+            "params_pair { solver_params { max_iter: 3 } batch_size: 8 }",
+            "1:1: SolverParameter has no field 'params_pair': these are several solvers of Intel's: give each a file, and "
+            "go on from one to the next by --weights",
+        ),
         ("device_id: 0,1", "1:1: field 'device_id' takes one value; several GPUs are named by --gpu 0,1"),
         ("max_iter: 3\ndevice_id: [0, 1]", "2:1: field 'device_id' takes one value; several GPUs are named by --gpu 0,1"),
         ("max_iter: 10,000", "1:1: field 'max_iter' takes one value"),
