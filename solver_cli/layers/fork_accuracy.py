@@ -61,8 +61,9 @@ class SegAccuracy(nn.Module):
 
 
 @layer(
-    "LabelsequenceAccuracy", origin="warp-ctc", param="labelsequence_accuracy_param", bottoms=2, no_gradient=(0, 1), spared=(0, 1)
-)
+    "LabelsequenceAccuracy", origin="warp-ctc", param="labelsequence_accuracy_param", bottoms=2,
+    no_gradient=(0, 1), spared=(0, 1),
+)  # fmt: skip
 def label_sequence_accuracy(x: Tensor, labels: Tensor, *, blank_label: int) -> Tensor:
     """top = share of records whose best scores, repeats and blanks left out, are just their labels without blanks
 
