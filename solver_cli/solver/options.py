@@ -6,6 +6,7 @@ Nothing heavy is imported here: `--help` shall answer at once.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -171,6 +172,8 @@ class RunOptions(Options):
             return "give --gpu or --cpu, but not both"
         if self.ranks > 1 and not self.cpu:
             return "--ranks goes with --cpu; on GPUs --gpu 0,1 names them, a rank each"
+        if self.ranks > (most := 4 * (os.cpu_count() or 1)):
+            return f"--ranks {self.ranks}: this machine has {os.cpu_count()} processors, on which {most} ranks may run"
         if self.memory and not self.fit:
             return "--memory says what --fit is to fit into: give both"
         if self.offload and not (self.micro_batch or self.fit):

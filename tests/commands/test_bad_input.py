@@ -512,6 +512,7 @@ def test_options_that_exclude_each_other() -> None:
     )
     check_usage("give --gpu or --cpu, but not both", "--gpu", "0", "--cpu")
     check_usage("--ranks goes with --cpu; on GPUs --gpu 0,1 names them, a rank each", "--ranks", "2")
+    check_usage("--ranks 100000: this machine has", "--cpu", "--ranks", "100000")
     check_usage("No such option", "--iterations", "5")
 
 
