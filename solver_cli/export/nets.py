@@ -1,0 +1,78 @@
+"""Nets to export: built from a train net's text or a deploy net's, with weights, without their data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from solver_cli.export.deploy import deploy
+from solver_cli.export.folding import folded
+from solver_cli.formats.atomic import atomic_write
+from solver_cli.net.net import Net
+from solver_cli.registry import Shape, find
+from solver_cli.text import prototxt
+from solver_cli.text.netspec import NetSpec, filter_layers, read_net, state
+
+
+def read(path: str, level: int = 0, stages: Sequence[str] = (), dialect: str | None = None) -> NetSpec:
+    """The net file `path` in its TEST state. Raises ConfigError."""
+    net = read_net(path)
+    return NetSpec(net.param, net.file, net.place, dialect).with_state(state("TEST", level, tuple(stages)))
+
+
+def as_deployed(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:
+    """The net itself if it has Input layers only and no loss, else its deploy net. Raises ConfigError."""
+    kinds = [find(layer.type) for layer in net.param.layer]
+    if shapes or any(kind and (kind.source or kind.loss) for kind in kinds):
+        return deploy(net, shapes)
+    return net
+
+
+def build(net: NetSpec, weights: str | None) -> Net:
+    """The net in the phase TEST with the blobs of the file `weights`, or as it is filled. Raises Error."""
+    built = Net(net.with_state(state("TEST")), seed=1)
+    if weights:
+        built.load(weights)
+    return built
+
+
+def write_deploy(target: str, net: NetSpec, shapes: Sequence[Shape], weights: str | None, fold: bool) -> list[str]:
+    """Write the deploy net of `net`, and its weights beside it if they are given; the paths written. Raises Error.
+
+    `fold`: with what normalises multiplied into the weights.
+    """
+    made = deploy(net, shapes)
+    with atomic_write(target) as out:
+        if weights is None:
+            out.write((_head(net) + prototxt.to_text(made.param)).encode())
+            return [target]
+        built = build(made, weights)
+        if fold:
+            text, blobs = folded(built)
+            built = build(NetSpec(text, made.file, dialect=made.dialect), None)
+            fill(built, blobs)
+        out.write((_head(net) + prototxt.to_text(text if fold else made.param)).encode())
+        beside = str(Path(target).with_suffix(".caffemodel"))
+        built.save(beside)
+    return [target, beside]
+
+
+def fill(net: Net, blobs: Mapping[str, Sequence[Tensor]]) -> None:
+    """Copy `blobs`, by layer, into the net's."""
+    with torch.no_grad():
+        for name, own in net.params.items():
+            for blob, given in zip(own, blobs[name], strict=True):
+                blob.copy_(given)
+
+
+def _head(net: NetSpec) -> str:
+    """Comments that say where the net comes from and what its pictures must have gone through."""
+    lines = [f"Made of {Path(net.file).name} by solver-tools deploy."]
+    for layer in filter_layers(net):
+        if layer.param.HasField("transform_param"):
+            told = prototxt.to_text(layer.param.transform_param).split("\n")
+            lines.append(f"Its data came through transform_param {{ {' '.join(told)}}}")
+    return "".join(f"# {line}\n" for line in lines)
