@@ -15,7 +15,8 @@ from solver_cli.registry import layer_types
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
-WINGS = "commands export pycaffe solver snapshots passes updates net layers data formats text".split()
+WINGS = ["commands", "export", "pycaffe", "solver", "snapshots", "passes", "updates", "net", "layers", "data"]
+WINGS += ["formats", "text"]
 GROUND = ["fillers", "registry", "errors", "log", "files"]  # modules of the package itself, in the same order
 LEVEL = {name: level for level, name in enumerate([*WINGS, *GROUND, *GENERATED])}
 FILES = {path.relative_to(PACKAGE).with_suffix("").as_posix(): path for path in PACKAGE.rglob("*.py")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+SHAPE = "Of an input, such as 1,3,224,224; once for each.  [default: the text's, or one record]"
+
 
 def shape(text: str) -> tuple[int, ...]:
     """`1,3,224,224`; ValueError says what is expected."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from solver_cli.export import states, to_onnx, zoo
 from solver_cli.export.deploy import deploy
 from solver_cli.export.folding import folded
 from solver_cli.formats.atomic import atomic_write
@@ -58,6 +59,35 @@ def write_deploy(target: str, net: NetSpec, shapes: Sequence[Shape], weights: st
         beside = str(Path(target).with_suffix(".caffemodel"))
         built.save(beside)
     return [target, beside]
+
+
+def export(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape] = (), model: str | None = None) -> list[str]:
+    """Write the deploy net of `net`, or its weights, in the form that the name `target` ends in; the paths written.
+
+    `model`: one of torchvision's, whose names a state dict is to have. Raises Error.
+    """
+    built = build(as_deployed(net, shapes), weights)
+    if target.endswith(".onnx"):
+        to_onnx.write(built, target)
+    else:
+        states.write(zoo.to_torchvision(built, model) if model else states.owned(built), target)
+    return [target]
+
+
+def bring_in(
+    source: str, net: NetSpec, target: str, shapes: Sequence[Shape] = (), names: str | None = None, model: str | None = None
+) -> list[str]:
+    """Write the state dict in the file `source` as Caffe weights of `net`; the names that were not used.
+
+    `names`: a file that says what is what; `model`: one of torchvision's, whose names they are. Raises Error.
+    """
+    state = states.read(source)
+    built = build(as_deployed(net, shapes), None)
+    if names:
+        state = states.mapped(state, names)
+    unused = states.fill(built, zoo.from_torchvision(built, model, state) if model else state, source)
+    built.save(target)
+    return unused
 
 
 def fill(net: Net, blobs: Mapping[str, Sequence[Tensor]]) -> None:

@@ -31,11 +31,11 @@ SCORES = {  # what the TEST net gives, and the deploy net
     "unet/unet_small": [("score", "prob")],
 }
 BIG = {
-    "caffenet/train_val": ((1, 3, 227, 227), 15, ["fc8", "prob"]),
-    "alexnet/train_val": ((1, 3, 227, 227), 15, ["fc8", "prob"]),
-    "googlenet/train_val": ((1, 3, 224, 224), 81, ["loss3/classifier", "prob"]),
-    "vgg16/train_val": ((1, 3, 224, 224), 0, ["fc8", "prob"]),
-    "resnet50/train_val": ((1, 3, 224, 224), 0, ["fc1000", "prob"]),
+    "caffenet/train_val": ((1, 3, 227, 227), ["fc8", "prob"]),
+    "alexnet/train_val": ((1, 3, 227, 227), ["fc8", "prob"]),
+    "googlenet/train_val": ((1, 3, 224, 224), ["loss3/classifier", "prob"]),
+    "vgg16/train_val": ((1, 3, 224, 224), ["fc8", "prob"]),
+    "resnet50/train_val": ((1, 3, 224, 224), ["fc1000", "prob"]),
 }
 FOLDED = """
 layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 dim: 6 dim: 6 } } }
@@ -122,7 +122,7 @@ def test_a_deploy_net_computes_what_the_test_net_does(name: str) -> None:
 
 @pytest.mark.parametrize("name", BIG)
 def test_the_large_nets_are_deployed_without_their_data(name: str) -> None:
-    shape, layers, (scores, prob) = BIG[name]
+    shape, (scores, prob) = BIG[name]
     deployed(name)
     net = Net.from_file("deploy.prototxt", "TEST", device="meta")
     assert net.inputs == {"data": shape} and net.outputs == [prob]

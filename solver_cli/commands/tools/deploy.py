@@ -8,13 +8,12 @@ import click
 
 from solver_cli.commands.options import TEXT, Command, Parsed
 from solver_cli.commands.running import reported
-from solver_cli.commands.shapes import shape
+from solver_cli.commands.shapes import SHAPE, shape
 
 EXAMPLES = """
 solver-tools deploy configs/mnist/lenet_train_test.prototxt deploy.prototxt --shape 1,1,28,28
 solver-tools deploy train_val.prototxt deploy.prototxt --weights resnet.caffemodel --fold-batch-norm
 """
-SHAPE = "Of an input, such as 1,3,224,224; once for each.  [default: one record]"
 
 
 @click.command("deploy", cls=Command, examples=EXAMPLES)
