@@ -83,6 +83,25 @@ def deploy(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:
     return made
 
 
+def trunk(net: NetSpec, shapes: Sequence[Shape] = ()) -> tuple[NetSpec, list[Step]]:
+    """What the net computes of its data in its state, losses and measures left out, and the layers of these."""
+    steps = list(_steps(net))
+    losses = [step for step in steps if step.kind.loss]
+    kept = _kept(steps, losses)
+    wanted = {blob for step in kept for blob in step.bottoms} | {blob for step in losses for blob in step.scores}
+    layers = list(_inputs([step for step in steps if step.is_entry], wanted, shapes))
+    for step in kept:
+        if not step.is_entry:
+            layer = LayerParameter()
+            layer.CopyFrom(step.spec.param)
+            for name in ("include", "exclude", "loss_weight"):
+                layer.ClearField(name)
+            layers.append((layer, step.spec.place))
+    param = NetParameter(name=net.param.name, layer=[layer for layer, _ in layers])
+    made = NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
+    return made, [step for step in steps if not step.is_entry and step not in kept]
+
+
 def _steps(net: NetSpec) -> Iterator[Step]:
     """The layers that the net's state keeps, their blobs told apart. Raises ConfigError."""
     made: Counter[str] = Counter()

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from solver_cli.export import states, to_onnx, zoo
+from solver_cli.export import states, to_onnx, to_python, zoo
 from solver_cli.export.deploy import deploy
 from solver_cli.export.folding import folded
 from solver_cli.formats.atomic import atomic_write
@@ -66,12 +66,24 @@ def export(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape] = ()
 
     `model`: one of torchvision's, whose names a state dict is to have. Raises Error.
     """
+    if target.endswith(".py"):
+        return _write_module(net, weights, target, shapes)
     built = build(as_deployed(net, shapes), weights)
     if target.endswith(".onnx"):
         to_onnx.write(built, target)
     else:
         states.write(zoo.to_torchvision(built, model) if model else states.owned(built), target)
     return [target]
+
+
+def _write_module(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape]) -> list[str]:
+    """Write the net as a PyTorch module, and its weights beside it."""
+    module = to_python.Module(net, shapes, weights)
+    beside = str(Path(target).with_suffix(".pt"))
+    with atomic_write(target) as out:
+        out.write(module.source(Path(beside).name).encode())
+        states.write(module.state(), beside)
+    return [target, beside]
 
 
 def bring_in(

@@ -10,11 +10,12 @@ from solver_cli.commands.options import TEXT, Command, Parsed
 from solver_cli.commands.running import reported
 from solver_cli.commands.shapes import SHAPE, shape
 
-ENDINGS = (".onnx", ".safetensors", ".pt", ".pth")
+ENDINGS = (".onnx", ".py", ".safetensors", ".pt", ".pth")
 TO = f"What to write; the ending says in which form: {', '.join(ENDINGS)}."
 MODEL = "Name the weights as torchvision's MODEL does, such as vgg16."
 EXAMPLES = """
 solver-tools export deploy.prototxt --weights lenet_iter_1000.caffemodel --to lenet.onnx
+solver-tools export train_val.prototxt --weights resnet.caffemodel --to resnet.py
 solver-tools export vgg_deploy.prototxt --weights vgg.caffemodel --to vgg.pt --torchvision vgg16
 """
 
@@ -36,10 +37,11 @@ def command(
     stages: tuple[str, ...],
     dialect: str | None,
 ) -> None:
-    """Write the net NET (of a train net its deploy net) with its weights as ONNX or as a state dict."""
+    """Write the net NET (of a train net its deploy net) with its weights as ONNX or as a state dict, or all of it as a
+    PyTorch module (.py) and a state dict for that."""
     if not to.endswith(ENDINGS):
         raise click.UsageError(f"--to {to}: the name must end in one of {', '.join(ENDINGS)}")
-    if torchvision and to.endswith(".onnx"):
+    if torchvision and to.endswith((".onnx", ".py")):
         raise click.UsageError("--torchvision names the weights of a state dict: .pt or .safetensors")
     with reported(logging.WARNING):
         from solver_cli.export import nets

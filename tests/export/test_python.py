@@ -1,0 +1,237 @@
+"""`solver-tools export --to x.py`: a PyTorch module of its own computes and learns what the net does."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from golden_layers import TYPES, feed, named, names, set_params
+from running import assert_like, call
+from torch import Tensor
+
+from solver_cli import Net
+from solver_cli.commands.tools.export import command
+from solver_cli.errors import ConfigError
+from solver_cli.export import to_python
+from solver_cli.export.pieces import RULES
+from solver_cli.text import netspec, prototxt
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NETS = {  # {net: the shape of a picture}
+    "mnist/lenet_train_test": (1, 28, 28),
+    "mnist/mnist_autoencoder": (1, 28, 28),
+    "cifar10/cifar10_quick_train_test": (3, 32, 32),
+    "cifar10/cifar10_full_train_test": (3, 32, 32),
+    "cifar10/cifar10_full_sigmoid_train_test_bn": (3, 32, 32),
+    "siamese/mnist_siamese_train_test": (2, 28, 28),
+    "unet/unet_small": (1, 45, 52),
+    "unet/unet": (1, 188, 188),
+    "caffenet/train_val": (3, 67, 67),
+    "alexnet/train_val": (3, 67, 67),
+    "googlenet/train_val": (3, 224, 224),
+    "vgg16/train_val": (3, 32, 32),
+    "resnet50/train_val": (3, 64, 64),
+}
+LABELS = {"unet/unet_small": (45, 52), "unet/unet": (4, 4)}  # of a picture
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(name: str) -> str:
+    """The text of a config that fits a test: narrow layers, no chance, data from outside."""
+    param = netspec.read_net(str(CONFIGS / f"{name}.prototxt")).param
+    kept = []
+    for layer in param.layer:
+        if layer.type in ("Data", "HDF5Data"):
+            rule = [include for include in layer.include if "test-on-train" not in include.stage]
+            if layer.include and not rule:
+                continue
+            shapes = [(2, *NETS[name]), (2, *LABELS.get(name, ()))]
+            for include in layer.include:
+                include.ClearField("stage")
+            layer.type = "DummyData"
+            for field in ("data_param", "transform_param", "hdf5_data_param"):
+                layer.ClearField(field)
+            for shape, _ in zip(shapes, layer.top, strict=False):
+                layer.dummy_data_param.shape.add(dim=shape)
+        if layer.type == "Dropout":
+            layer.dropout_param.dropout_ratio = 0
+        if layer.name in ("fc6", "fc7"):
+            layer.inner_product_param.num_output = 32
+        if name == "unet/unet" and layer.convolution_param.num_output > 2:
+            layer.convolution_param.num_output //= 8
+        if name.startswith("resnet50") and layer.pooling_param.kernel_size == 7:
+            layer.pooling_param.kernel_size = 2
+        if layer.type != "Python":
+            kept.append(layer)
+    del param.layer[:]
+    param.layer.extend(kept)
+    return prototxt.to_text(param)
+
+
+def imported(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"exported_{abs(hash(path))}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def module_of(source: Any, weights: str) -> Any:
+    classes = [value for value in vars(source).values() if isinstance(value, type) and hasattr(value, "load_weights")]
+    (kind,) = classes
+    made = kind()
+    made.load_weights(weights)
+    return made
+
+
+def assert_near(found: Tensor, wanted: Tensor, what: str, share: float = 1e-6) -> None:
+    limit = share * max(1.0, wanted.abs().max().item())
+    torch.testing.assert_close(found, wanted, rtol=0, atol=limit, msg=lambda text: f"{what}: {text}")
+
+
+def randomised(net: Net) -> None:
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for node in net.nodes:
+            for blob in node.blobs():
+                if node.param.type in ("BatchNorm", "Scale"):
+                    blob.uniform_(0.5, 1.5, generator=generator)
+                elif blob.dim() > 1:
+                    small = 0.01 if node.name == "fc1000" else 1  # Caffe reports no loss above 87.3
+                    blob.normal_(std=small * (2 / blob[0].numel()) ** 0.5, generator=generator)
+
+
+def batch(name: str, classes: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    data = torch.rand((2, *NETS[name]), generator=generator, dtype=torch.float64)
+    return [data, torch.randint(0, classes, (2, *LABELS.get(name, ())), generator=generator).double()]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_module_computes_and_learns_what_the_net_does(name: str, folder: Path) -> None:
+    Path("net.prototxt").write_text(written(name))
+    trained = Net.from_file("net.prototxt", "TRAIN", seed=1)
+    randomised(trained)
+    trained.save("w.caffemodel")
+    done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
+    assert (done.code, done.stderr) == (0, ""), done.stderr
+    source = imported("made.py")
+    classes = {"siamese": 2, "unet": 2, "mnist": 10, "cifar10": 10}.get(name.partition("/")[0], 1000)
+    data, labels = batch(name, classes)
+    for phase in ("TEST", "TRAIN"):
+        ours = Net.from_file("net.prototxt", phase, seed=1)
+        ours.load("w.caffemodel")
+        ours.double()  # in float32 the order of sums decides which of two near pixels is the greatest
+        tops = [top for node in ours.nodes if node.source for top in node.tops]
+        (wanted_loss, blobs) = ours(dict(zip(tops, (data, labels), strict=False)))
+        theirs = module_of(source, "made.pt").train(phase == "TRAIN").double()
+        results = theirs(data)
+        results = results if isinstance(results, tuple) else (results,)
+        loss = source.loss(*_arguments(source.loss, results, theirs, labels))
+        assert_near(loss, wanted_loss, "loss")
+        if phase == "TEST":
+            shown = source.measures(*_arguments(source.measures, results, theirs, labels))
+            assert set(shown) == set(ours.outputs)
+            for top, value in shown.items():
+                assert_near(value.double(), blobs[top].double(), top)
+        loss.backward()
+        wanted_loss.backward()
+        _assert_gradients(ours, theirs)
+
+
+def _arguments(function: Any, results: tuple[Tensor, ...], module: Any, labels: Tensor) -> list[Tensor]:
+    """What the function wants of the module's results, by its arguments' names, and the labels."""
+    returned = [
+        line.split("return ")[1] for line in inspect.getsource(type(module).forward).splitlines() if "return " in line
+    ][-1]
+    given = dict(zip(returned.split(", "), results, strict=True))
+    wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return [given.get(name, labels) for name in wanted]
+
+
+def _assert_gradients(ours: Net, theirs: Any) -> None:
+    """Every gradient of ours is one of theirs: in the order of the net, normalisations' factors right behind."""
+    wanted = [x.blob.grad for x in ours.learned if x.blob.grad is not None]
+    found = [p.grad for p in theirs.parameters() if p.grad is not None]
+    assert len(wanted) == len(found)
+    left = list(found)
+    for gradient in wanted:
+        scale = max(gradient.abs().max().item(), 1e-6)
+        near = [i for i, g in enumerate(left) if g.numel() == gradient.numel()]
+        distances = [(left[i].reshape(gradient.shape) - gradient).abs().max().item() / scale for i in near]
+        assert min(distances) < 1e-6, (tuple(gradient.shape), distances)
+        left.pop(near[distances.index(min(distances))])
+
+
+CASES = [name for name in names(False, TYPES) if name.partition("/")[0] in RULES]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_layer(name: str) -> None:
+    case = named(name)
+    net = Net.from_text(case["prototxt"], "TEST", seed=1)
+    set_params(net.params.get("test", []), case)
+    Path("net.prototxt").write_text(case["prototxt"])
+    net.save("w.caffemodel")
+    try:
+        module = to_python.Module(netspec.read_net("net.prototxt"), (), "w.caffemodel")
+    except ConfigError as error:
+        assert str(error).startswith("net.prototxt:") and "layer 'test' (" in str(error)
+        return
+    Path("made.py").write_text(module.source())
+    torch.save(module.state(), "made.pt")
+    made = module_of(imported(str(Path("made.py").absolute())), "made.pt").eval()
+    inputs = {x: tensor.detach() for x, tensor in feed(case).items()}
+    found = made(*inputs.values())
+    wanted = [blob for name, blob in net(inputs)[1].items() if name in net.outputs]
+    for mine, theirs in zip(wanted, found if isinstance(found, tuple) else (found,), strict=True):
+        torch.testing.assert_close(theirs, mine, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def test_the_file_is_formatted_and_typed(folder: Path) -> None:
+    for name in ("googlenet/train_val", "resnet50/train_val", "siamese/mnist_siamese_train_test"):
+        Path("net.prototxt").write_text(written(name))
+        module = to_python.Module(netspec.read_net("net.prototxt"), (), None)
+        Path(f"{name.partition('/')[0]}.py").write_text(module.source("made.pt"))
+    for tool in (["ruff", "format", "--isolated", "--check"], ["ruff", "check", "--isolated"]):
+        assert subprocess.run([shutil.which(tool[0]) or tool[0], *tool[1:], "."], check=False).returncode == 0
+    assert "self.inception_3a = Inception(" in Path("googlenet.py").read_text()
+    assert "class Res(nn.Module):" in Path("resnet50.py").read_text()
+    found = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "googlenet.py", "resnet50.py", "siamese.py"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            'type: "Im2col" convolution_param { kernel_size: 2 }',
+            "net.prototxt:2:49: layer 'test' (Im2col): has no counterpart",
+        ),
+        ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', "net.prototxt:2:... draws by chance"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_at_its_place(change: str, line: str, folder: Path) -> None:
+    data = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }\n'
+    Path("net.prototxt").write_text(data + f'layer {{ bottom: "data" top: "test" name: "test" {change} }}\n')
+    Net.from_file("net.prototxt", "TEST").save("w.caffemodel")
+    before = set(folder.iterdir())
+    ended = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
+    assert ended.code == 1 and len(ended.complaints) == 1
+    assert_like(ended.complaints[0], line)
+    assert set(folder.iterdir()) == before
