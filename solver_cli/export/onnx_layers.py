@@ -110,8 +110,9 @@ def log(g: Graph, node: Node, x: Value) -> Value:
 @says("Power")
 def power(g: Graph, node: Node, x: Value) -> Value:
     exponent, scale, shift = (settings(node)[name] for name in ("power", "scale", "shift"))
-    if exponent * scale == 0:
-        refuse("does not look at its bottom: take it out, or write its constant where it is read", "power_param")
+    if exponent * scale == 0:  # the bottom counts for nothing, not even its NaNs
+        value = g.numpy_helper.from_array(np.array([np.float32(shift) ** np.float32(exponent)], np.float32))
+        return g.add("ConstantOfShape", g.add("Shape", x), value=value)
     x = scaled(g, x, scale, shift)
     return x if exponent == 1 else g.add("Pow", x, g.constant(exponent))
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from golden_layers import TYPES, feed, named, names, set_params
 from running import assert_like, call
+from small_nets import LABELS, NETS, randomised, written
 from torch import Tensor
 
 from solver_cli import Net
@@ -21,63 +22,13 @@ from solver_cli.commands.tools.export import command
 from solver_cli.errors import ConfigError
 from solver_cli.export import to_python
 from solver_cli.export.pieces import RULES
-from solver_cli.text import netspec, prototxt
-
-CONFIGS = Path(__file__).parents[2] / "configs"
-NETS = {  # {net: the shape of a picture}
-    "mnist/lenet_train_test": (1, 28, 28),
-    "mnist/mnist_autoencoder": (1, 28, 28),
-    "cifar10/cifar10_quick_train_test": (3, 32, 32),
-    "cifar10/cifar10_full_train_test": (3, 32, 32),
-    "cifar10/cifar10_full_sigmoid_train_test_bn": (3, 32, 32),
-    "siamese/mnist_siamese_train_test": (2, 28, 28),
-    "unet/unet_small": (1, 45, 52),
-    "unet/unet": (1, 188, 188),
-    "caffenet/train_val": (3, 67, 67),
-    "alexnet/train_val": (3, 67, 67),
-    "googlenet/train_val": (3, 224, 224),
-    "vgg16/train_val": (3, 32, 32),
-    "resnet50/train_val": (3, 64, 64),
-}
-LABELS = {"unet/unet_small": (45, 52), "unet/unet": (4, 4)}  # of a picture
+from solver_cli.text import netspec
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def written(name: str) -> str:
-    """The text of a config that fits a test: narrow layers, no chance, data from outside."""
-    param = netspec.read_net(str(CONFIGS / f"{name}.prototxt")).param
-    kept = []
-    for layer in param.layer:
-        if layer.type in ("Data", "HDF5Data"):
-            rule = [include for include in layer.include if "test-on-train" not in include.stage]
-            if layer.include and not rule:
-                continue
-            shapes = [(2, *NETS[name]), (2, *LABELS.get(name, ()))]
-            for include in layer.include:
-                include.ClearField("stage")
-            layer.type = "DummyData"
-            for field in ("data_param", "transform_param", "hdf5_data_param"):
-                layer.ClearField(field)
-            for shape, _ in zip(shapes, layer.top, strict=False):
-                layer.dummy_data_param.shape.add(dim=shape)
-        if layer.type == "Dropout":
-            layer.dropout_param.dropout_ratio = 0
-        if layer.name in ("fc6", "fc7"):
-            layer.inner_product_param.num_output = 32
-        if name == "unet/unet" and layer.convolution_param.num_output > 2:
-            layer.convolution_param.num_output //= 8
-        if name.startswith("resnet50") and layer.pooling_param.kernel_size == 7:
-            layer.pooling_param.kernel_size = 2
-        if layer.type != "Python":
-            kept.append(layer)
-    del param.layer[:]
-    param.layer.extend(kept)
-    return prototxt.to_text(param)
 
 
 def imported(path: str) -> Any:
@@ -99,18 +50,6 @@ def module_of(source: Any, weights: str) -> Any:
 def assert_near(found: Tensor, wanted: Tensor, what: str, share: float = 1e-6) -> None:
     limit = share * max(1.0, wanted.abs().max().item())
     torch.testing.assert_close(found, wanted, rtol=0, atol=limit, msg=lambda text: f"{what}: {text}")
-
-
-def randomised(net: Net) -> None:
-    generator = torch.Generator().manual_seed(2)
-    with torch.no_grad():
-        for node in net.nodes:
-            for blob in node.blobs():
-                if node.param.type in ("BatchNorm", "Scale"):
-                    blob.uniform_(0.5, 1.5, generator=generator)
-                elif blob.dim() > 1:
-                    small = 0.01 if node.name == "fc1000" else 1  # Caffe reports no loss above 87.3
-                    blob.normal_(std=small * (2 / blob[0].numel()) ** 0.5, generator=generator)
 
 
 def batch(name: str, classes: int) -> list[Tensor]:

@@ -97,19 +97,14 @@ class Evil:
 
 def test_files_that_are_no_state_dicts() -> None:
     torch.save({"a": Evil()}, "evil.pt")
-    refused(
-        "evil.pt: not a state dict of tensors alone: ", "import", "evil.pt", "--net", "net.prototxt", "--to", "x.caffemodel"
-    )
+    rest = ("--net", "net.prototxt", "--to", "y.caffemodel")
+    refused("evil.pt: not a state dict of tensors alone: ", "import", "evil.pt", *rest)
     assert not Path("evil").exists()
     Path("x.safetensors").write_bytes(b"nonsense")
-    refused(
-        "x.safetensors: not a safetensors file", "import", "x.safetensors", "--net", "net.prototxt", "--to", "y.caffemodel"
-    )
+    refused("x.safetensors: not a safetensors file", "import", "x.safetensors", *rest)
     refused("none.pt: cannot read it: No such file", "import", "none.pt", *rest)
     torch.save([1, 2], "list.pt")
-    refused(
-        "list.pt: not a state dict: expected {name", "import", "list.pt", "--net", "net.prototxt", "--to", "y.caffemodel"
-    )
+    refused("list.pt: not a state dict: expected {name", "import", "list.pt", *rest)
 
 
 def test_usage() -> None:
