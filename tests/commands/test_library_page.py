@@ -30,6 +30,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert printed[1] == "torch.Size([5, 10])"
     assert printed[2].startswith("['conv1.weight', 'conv1.bias', 'norm1.mean', 'norm1.variance', 'norm1.factor'")
     assert re.fullmatch(r"30 \{'accuracy': \[0\.\d+\], 'loss': \[[\d.]+\]\}", printed[5])
+    assert printed[6] == "True"
     assert Path("lenet.caffemodel").is_file() and Path(str(names["path"])).is_file()
 
 
