@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from solver_cli.export import states, to_onnx, to_python, zoo
+from solver_cli.export import states, to_onnx, to_python, to_train, zoo
 from solver_cli.export.deploy import deploy
 from solver_cli.export.folding import folded
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.net.net import Net
 from solver_cli.registry import Shape, find
+from solver_cli.solver.solverspec import read_solver
 from solver_cli.text import prototxt
 from solver_cli.text.netspec import NetSpec, filter_layers, read_net, state
 
@@ -61,13 +63,21 @@ def write_deploy(target: str, net: NetSpec, shapes: Sequence[Shape], weights: st
     return [target, beside]
 
 
-def export(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape] = (), model: str | None = None) -> list[str]:
+def export(
+    net: NetSpec,
+    weights: str,
+    target: str,
+    shapes: Sequence[Shape] = (),
+    model: str | None = None,
+    solver: str | None = None,
+) -> list[str]:
     """Write the deploy net of `net`, or its weights, in the form that the name `target` ends in; the paths written.
 
-    `model`: one of torchvision's, whose names a state dict is to have. Raises Error.
+    `model`: one of torchvision's, whose names a state dict is to have. `solver`: a solver file, for a loop beside a
+    module. Raises Error.
     """
     if target.endswith(".py"):
-        return _write_module(net, weights, target, shapes)
+        return _write_module(net, weights, target, shapes, solver)
     built = build(as_deployed(net, shapes), weights)
     if target.endswith(".onnx"):
         to_onnx.write(built, target)
@@ -76,14 +86,18 @@ def export(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape] = ()
     return [target]
 
 
-def _write_module(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape]) -> list[str]:
-    """Write the net as a PyTorch module, and its weights beside it."""
+def _write_module(net: NetSpec, weights: str, target: str, shapes: Sequence[Shape], solver: str | None) -> list[str]:
+    """Write the net as a PyTorch module, and its weights beside it; if asked for, a loop that trains it."""
     module = to_python.Module(net, shapes, weights)
-    beside = str(Path(target).with_suffix(".pt"))
-    with atomic_write(target) as out:
-        out.write(module.source(Path(beside).name).encode())
-        states.write(module.state(), beside)
-    return [target, beside]
+    path = Path(target)
+    texts = {target: module.source(path.with_suffix(".pt").name)}
+    if solver:
+        texts[str(path.with_name(f"train_{path.name}"))] = to_train.source(read_solver(solver), module, path.stem)
+    with ExitStack() as stack:
+        for name, text in texts.items():
+            stack.enter_context(atomic_write(name)).write(text.encode())
+        states.write(module.state(), str(path.with_suffix(".pt")))
+    return [*texts, str(path.with_suffix(".pt"))]
 
 
 def bring_in(

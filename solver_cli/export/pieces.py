@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from solver_cli.errors import ConfigError
-from solver_cli.net.plan import Node
+from solver_cli.net.plan import Learned, Node
 
 
 @dataclass
@@ -30,6 +30,7 @@ class Piece:
     attr: str = ""
     init: str = ""
     state: dict[str, Tensor] = field(default_factory=dict)
+    learned: dict[str, Learned] = field(default_factory=dict)  # {name: the blob that it is}, for what is learned
 
     @property
     def in_place(self) -> bool:
@@ -81,6 +82,8 @@ class Writer:
             return "{m}"
         piece.attr, piece.init = self.name(piece.title), init
         piece.state = {name: value.detach().clone() for name, value in state.items()}
+        owners = (self.normalised or node).learned
+        piece.learned = dict(zip((name for name in state if name in ("weight", "bias")), owners, strict=False))
         self.owners.update({id(learned): piece.attr for learned in node.learned})
         return "{m}"
 

@@ -91,23 +91,48 @@ class Module:
 
     def state(self) -> dict[str, Tensor]:
         """The weights under the names of the module."""
+        return {f"{path}.{name}": value for path, piece in self._modules() for name, value in piece.state.items()}
+
+    def multipliers(self) -> dict[str, tuple[float, float]]:
+        """{parameter: what its rate and decay are multiplied by}; 0 for what Caffe does not learn."""
+        found = {}
+        for path, piece in self._modules():
+            for name in ("weight", "bias"):
+                if name in piece.state:
+                    own = piece.learned.get(name)
+                    found[f"{path}.{name}"] = (own.lr_mult, own.decay_mult) if own else (0.0, 0.0)
+        return found
+
+    def _modules(self) -> Iterator[tuple[str, Piece]]:
+        """The pieces with modules, by their paths."""
         inside = {
             id(piece): f"{member.title}.{attr}"
             for block in self.blocks
             for member in block.members
             for piece, attr in zip(member.modules, block.attrs, strict=True)
         }
-        return {
-            f"{inside.get(id(piece), piece.attr)}.{name}": value
-            for piece in self.writer.pieces
-            for name, value in piece.state.items()
-        }
+        yield from ((inside.get(id(piece), piece.attr), piece) for piece in self.writer.pieces if piece.init)
+
+    @property
+    def name(self) -> str:
+        """What the class is called."""
+        return _class_name(self.net.name or Path(self.file).stem)
+
+    @property
+    def loss_arguments(self) -> tuple[list[str], list[str]]:
+        """What `loss` takes: of what the module returns, and beside it."""
+        names = dict.fromkeys(self._variable(blob) for step in self.lossy for blob in step.spec.param.bottom)
+        return [x for x in self.returned if x in names], [x for x in names if x not in self.returned]
+
+    @property
+    def lossy(self) -> list[Step]:
+        return [step for step in self.losses if step.weight]
 
     # -- the source -------------------------------------------------------------------------------------------------
 
     def source(self, weights: str = "") -> str:
         """The file's text; `weights`: the name of the file beside it."""
-        name = _class_name(self.net.name or Path(self.file).stem)
+        name = self.name
         body = [*self._class(name), *self._functions()]
         classes = [line for block in self.blocks for line in _block_source(block)]
         head = [f'"""{name}, made of {self.file} by solver-tools export.']
@@ -158,11 +183,10 @@ class Module:
 
     def _functions(self) -> Iterator[str]:
         """The loss and the measures, as functions of what the module returns and of the labels."""
-        lossy = [step for step in self.losses if step.weight]
-        if lossy:
-            told = [(step.weight, self._head(step)) for step in lossy]
+        if self.lossy:
+            told = [(step.weight, self._head(step)) for step in self.lossy]
             terms = " + ".join(text if weight == 1 else f"{number(weight)} * {text}" for weight, text in told)
-            yield from self._function("loss", lossy, "Tensor", f"return {terms}", "What training makes smaller.")
+            yield from self._function("loss", self.lossy, "Tensor", f"return {terms}", "What training makes smaller.")
         shown = [step for step in self.measures if step.spec.param.type in torch_losses.RULES]
         for step in self.measures:
             if step not in shown and step.spec.param.type != "Silence":

@@ -47,7 +47,7 @@ def test_options_of_the_tools_are_frozen() -> None:
     assert {name: options(command) for name, command in TOOLS.items()} == {
         "data": {"NAME", "--to", "--full"},
         "deploy": {"TRAIN_VAL", "OUT", "--shape", "--weights", "--fold-batch-norm", "--stage", "--dialect"},
-        "export": {"NET", "--weights", "--to", "--torchvision", "--shape", "--stage", "--dialect"},
+        "export": {"NET", "--weights", "--to", "--torchvision", "--solver", "--shape", "--stage", "--dialect"},
         "import": {"FILE", "--net", "--to", "--map", "--torchvision", "--shape", "--stage", "--dialect"},
         "layers": {"[TYPE]", "--markdown"},
         "plan": {"SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--no-python-layers"},

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pytest
 import torch
 from golden_layers import TYPES, feed, named, names, set_params
@@ -17,7 +18,7 @@ from running import assert_like, call
 from small_nets import LABELS, NETS, randomised, written
 from torch import Tensor
 
-from solver_cli import Net
+from solver_cli import Net, Solver
 from solver_cli.commands.tools.export import command
 from solver_cli.errors import ConfigError
 from solver_cli.export import to_python
@@ -174,3 +175,65 @@ def test_what_cannot_be_said_is_refused_at_its_place(change: str, line: str, fol
     assert ended.code == 1 and len(ended.complaints) == 1
     assert_like(ended.complaints[0], line)
     assert set(folder.iterdir()) == before
+
+
+TRAINED = """
+layer { name: "in" type: "HDF5Data" top: "x" top: "y" hdf5_data_param { source: "list.txt" batch_size: 6 } }
+layer { name: "ip1" type: "InnerProduct" bottom: "x" top: "ip1" inner_product_param { num_output: 6
+  weight_filler { type: "xavier" } } param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 } }
+layer { name: "tanh" type: "TanH" bottom: "ip1" top: "ip1" }
+layer { name: "bn" type: "BatchNorm" bottom: "ip1" top: "ip1" }
+layer { name: "scale" type: "Scale" bottom: "ip1" top: "ip1" param { lr_mult: 0.5 } }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 2
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip2" bottom: "y" top: "loss" }
+"""
+SOLVERS = {
+    "SGD": 'lr_policy: "step" gamma: 0.5 stepsize: 2 momentum: 0.9 clip_gradients: 0.8',
+    "Nesterov": 'lr_policy: "inv" gamma: 0.1 power: 0.75 momentum: 0.9',
+    "AdaGrad": 'lr_policy: "multistep" gamma: 0.3 stepvalue: 2 stepvalue: 4 regularization_type: "L1"',
+    "RMSProp": 'lr_policy: "poly" power: 2 rms_decay: 0.9',
+    "AdaDelta": 'lr_policy: "fixed" momentum: 0.9 delta: 1e-6',
+    "Adam": 'lr_policy: "sigmoid" gamma: 0.5 stepsize: 3 momentum: 0.9 momentum2: 0.99',
+}
+
+
+@pytest.mark.parametrize("rule", SOLVERS)
+def test_the_loop_learns_what_the_solver_does(rule: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randn(72, 3, generator=generator), torch.randn(72, 2, generator=generator)
+    with h5py.File("data.h5", "w") as file:
+        file["x"], file["y"] = (x.numpy() for x in rows)
+    Path("list.txt").write_text("data.h5\n")
+    Path("net.prototxt").write_text(TRAINED)
+    told = f'net: "net.prototxt" type: "{rule}" base_lr: 0.1 max_iter: 6 iter_size: 2 weight_decay: 0.01 random_seed: 1 '
+    Path("solver.prototxt").write_text(told + SOLVERS[rule] + ' snapshot_prefix: "s" snapshot_after_train: false')
+    solver = Solver("solver.prototxt")
+    solver.net.save("w.caffemodel")
+    options = ("--weights", "w.caffemodel", "--to", "made.py", "--solver", "solver.prototxt", "--shape", "2,3")
+    done = call(command, "net.prototxt", *options)
+    assert (done.code, done.stdout) == (0, "wrote made.py and train_made.py and made.pt\n"), done.stderr
+    solver.solve()
+    solver.close()
+    monkeypatch.syspath_prepend(str(folder))
+    loop = imported("train_made.py")
+    theirs = module_of(sys.modules.pop("made"), "made.pt")
+    loop.train(theirs, zip(*(x.split(6) for x in rows), strict=True))
+    found, wanted = dict(theirs.named_parameters()), solver.net.params
+    pairs = {"ip1.weight": wanted["ip1"][0], "ip1.bias": wanted["ip1"][1], "bn.weight": wanted["scale"][0]}
+    for name, blob in {**pairs, "ip2.weight": wanted["ip2"][0], "ip2.bias": wanted["ip2"][1]}.items():
+        assert_near(found[name].detach(), blob.detach(), name, 2e-5)
+    assert not found["bn.bias"].any()
+
+
+def test_what_a_loop_cannot_say_is_refused() -> None:
+    Path("net.prototxt").write_text(TRAINED)
+    Path("list.txt").write_text("data.h5\n")
+    with h5py.File("data.h5", "w") as file:
+        file["x"], file["y"] = torch.zeros(6, 3).numpy(), torch.zeros(6, 2).numpy()
+    Net.from_file("net.prototxt", "TEST").save("w.caffemodel")
+    Path("solver.prototxt").write_text('net: "net.prototxt" base_lr: 1 lr_policy: "fixed"\nclip_weights: 1')
+    options = ("--weights", "w.caffemodel", "--to", "made.py", "--solver", "solver.prototxt")
+    ended = call(command, "net.prototxt", *options)
+    assert ended.code == 1 and not Path("made.py").exists()
+    assert_like(ended.complaints[0], "solver.prototxt:2:1: clip_weights is not written as PyTorch: take it out")

@@ -25,6 +25,7 @@ solver-tools export vgg_deploy.prototxt --weights vgg.caffemodel --to vgg.pt --t
 @click.option("--weights", type=TEXT, metavar="FILE", required=True, help="The .caffemodel, or .caffemodel.h5.")
 @click.option("--to", type=TEXT, metavar="FILE", required=True, help=TO)
 @click.option("--torchvision", metavar="MODEL", type=TEXT, help=MODEL)
+@click.option("--solver", metavar="FILE", type=TEXT, help="With .py: write a loop that trains as this solver says.")
 @click.option("--shape", "shapes", type=Parsed(shape), multiple=True, metavar="N,C,H,W", help=SHAPE)
 @click.option("--stage", "stages", type=TEXT, multiple=True, metavar="NAME", help="A stage of the TEST net.")
 @click.option("--dialect", type=TEXT, metavar="NAME", help="Whose layer types are meant, where the text does not tell.")
@@ -33,6 +34,7 @@ def command(
     weights: str,
     to: str,
     torchvision: str | None,
+    solver: str | None,
     shapes: tuple[tuple[int, ...], ...],
     stages: tuple[str, ...],
     dialect: str | None,
@@ -43,8 +45,10 @@ def command(
         raise click.UsageError(f"--to {to}: the name must end in one of {', '.join(ENDINGS)}")
     if torchvision and to.endswith((".onnx", ".py")):
         raise click.UsageError("--torchvision names the weights of a state dict: .pt or .safetensors")
+    if solver and not to.endswith(".py"):
+        raise click.UsageError("--solver goes with --to FILE.py")
     with reported(logging.WARNING):
         from solver_cli.export import nets
 
-        written = nets.export(nets.read(net, stages=stages, dialect=dialect), weights, to, shapes, torchvision)
+        written = nets.export(nets.read(net, stages=stages, dialect=dialect), weights, to, shapes, torchvision, solver)
         click.echo(f"wrote {' and '.join(written)}")
