@@ -10,6 +10,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import NetParameter
 from solver_cli.errors import ConfigError
+from solver_cli.export.reading import statistics
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 
@@ -93,10 +94,9 @@ def _affine(node: Node, like: Tensor) -> tuple[Tensor, Tensor]:
         return torch.ones_like(like), blobs[0]
     if node.kind.name == "Scale":
         return blobs[0], blobs[1] if len(blobs) > 1 else torch.zeros_like(like)
-    mean, variance, factor = blobs
-    share = torch.where(factor == 0, 0, 1 / factor)
-    scale = (variance * share + node.param.batch_norm_param.eps).rsqrt()
-    return scale, -mean * share * scale
+    mean, variance = (moment.double() for moment in statistics(node))
+    scale = (variance + node.param.batch_norm_param.eps).rsqrt()
+    return scale, -mean * scale
 
 
 def _times(weight: Tensor, factor: Tensor, node: Node) -> Tensor:

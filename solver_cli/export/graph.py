@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from solver_cli.errors import ConfigError
@@ -91,15 +90,3 @@ class Graph:
             found = f"{name}_{number}"
         self.names.add(found)
         return found
-
-
-def refuse(what: str, field: str | None = None) -> NoReturn:
-    """Raise that the layer cannot be written. Whoever catches it adds the layer's place."""
-    raise ConfigError(what, field=field)
-
-
-def statistics(node: Node) -> tuple[Tensor, Tensor]:
-    """Mean and variance of a BatchNorm layer's sums."""
-    mean, variance, factor = (blob.detach() for blob in node.blobs()[:3])
-    share = torch.where(factor == 0, 0, 1 / factor)
-    return mean * share, variance * share

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import EltwiseParameter, ReductionParameter
-from solver_cli.export.graph import Graph, Value, refuse
+from solver_cli.export.graph import Graph, Value
+from solver_cli.export.reading import refuse, settings
 from solver_cli.net.plan import Node
 
 Rule = Callable[..., Any]  # (graph, node, *values of its bottoms) -> the value of its top, or a list of several
@@ -28,12 +29,6 @@ def says(*kinds: str) -> Callable[[Rule], Rule]:
         return rule
 
     return register
-
-
-def settings(node: Node) -> dict[str, Any]:
-    """The settings of a layer that is a function."""
-    found: dict[str, Any] = getattr(node.run, "keywords", {})
-    return found
 
 
 def elementwise(kind: str, operator: str, **attributes: str) -> None:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import LRNParameter
-from solver_cli.export.graph import Graph, Value, refuse, statistics
-from solver_cli.export.onnx_layers import aligned, says, scaled, settings
+from solver_cli.export.graph import Graph, Value
+from solver_cli.export.onnx_layers import aligned, says, scaled
+from solver_cli.export.reading import refuse, settings, statistics
 from solver_cli.layers.convolution import Windows
 from solver_cli.net.plan import Node
 

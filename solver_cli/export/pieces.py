@@ -6,13 +6,12 @@ import keyword
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from solver_cli.errors import ConfigError
+from solver_cli.export.reading import refuse
 from solver_cli.net.plan import Learned, Node
 
 
@@ -102,11 +101,6 @@ class Writer:
         self.comments[text] = None
 
 
-def refuse(what: str, field: str | None = None) -> NoReturn:
-    """Raise that a layer cannot be written; whoever catches it adds the layer's place."""
-    raise ConfigError(what, field=field or "type")
-
-
 def identifier(text: str) -> str:
     """The text as a name of Python's."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or "blob"
@@ -125,16 +119,3 @@ def sides(values: Any) -> str:
     """One number if all are equal, else a tuple."""
     values = tuple(int(value) for value in values)
     return str(values[0]) if len(set(values)) == 1 else str(values)
-
-
-def settings(node: Node) -> dict[str, Any]:
-    """The settings of a layer that is a function."""
-    found: dict[str, Any] = getattr(node.run, "keywords", {})
-    return found
-
-
-def statistics(node: Node) -> tuple[Tensor, Tensor]:
-    """Mean and variance of a BatchNorm layer's sums."""
-    mean, variance, factor = (blob.detach() for blob in node.blobs()[:3])
-    share = torch.where(factor == 0, 0, 1 / factor)
-    return mean * share, variance * share

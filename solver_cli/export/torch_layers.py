@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from solver_cli.caffe_pb2 import EltwiseParameter, LRNParameter, ReductionParameter
-from solver_cli.export.pieces import RULES, Rule, Writer, number, refuse, says, settings, sides, statistics
+from solver_cli.export.pieces import RULES, Rule, Writer, number, says, sides
+from solver_cli.export.reading import refuse, settings, statistics
 from solver_cli.layers.convolution import Windows
 from solver_cli.net.plan import Node
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from solver_cli.caffe_pb2 import LayerParameter, LossParameter
-from solver_cli.export.pieces import Writer, number, refuse
+from solver_cli.export.pieces import Writer, number
+from solver_cli.export.reading import refuse
 from solver_cli.registry import Shape
 
 ACCURACY = '''

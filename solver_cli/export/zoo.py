@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from solver_cli.errors import ConfigError, Where, nearest
+from solver_cli.export.reading import statistics
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 
@@ -84,8 +85,8 @@ def to_torchvision(net: Net, model: str) -> dict[str, Tensor]:
     for node, part in _pairs(net, model):
         blobs = [blob.detach().cpu() for blob in node.blobs()]
         if node.kind.name == "BatchNorm":
-            share = torch.where(blobs[2] == 0, 0, 1 / blobs[2])
-            state |= {f"{part.module}.running_mean": blobs[0] * share, f"{part.module}.running_var": blobs[1] * share}
+            mean, variance = statistics(node)
+            state |= {f"{part.module}.running_mean": mean, f"{part.module}.running_var": variance}
             state[f"{part.module}.num_batches_tracked"] = torch.tensor(0)
             continue
         if _biased(node, part, model) and blobs.pop().any():
