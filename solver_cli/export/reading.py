@@ -24,6 +24,6 @@ def statistics(node: Node) -> tuple[Tensor, Tensor]:
     return mean * share, variance * share
 
 
-def refuse(what: str, field: str | None = None) -> NoReturn:
+def refuse(what: str, field: str = "type") -> NoReturn:
     """Raise that a layer cannot be written; whoever catches it adds the layer's place."""
     raise ConfigError(what, field=field)

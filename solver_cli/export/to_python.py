@@ -11,6 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from solver_cli.caffe_pb2 import NetState, Phase
 from solver_cli.errors import ConfigError, Error, Where
 from solver_cli.export import torch_layers as _layers  # noqa: F401 - registers its rules
 from solver_cli.export import torch_losses
@@ -214,7 +215,9 @@ class Module:
 
 
 def _phase(net: NetSpec, phase: str) -> NetSpec:
-    return net.with_state(state(phase))
+    """The net in this phase, its level and stages as they are."""
+    wanted = NetState(phase=Phase.Value(phase))
+    return net.with_state(wanted, wanted)
 
 
 def _check_alike(train: NetSpec, test: NetSpec) -> None:

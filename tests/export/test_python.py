@@ -186,7 +186,7 @@ layer { name: "bn" type: "BatchNorm" bottom: "ip1" top: "ip1" }
 layer { name: "scale" type: "Scale" bottom: "ip1" top: "ip1" param { lr_mult: 0.5 } }
 layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 2
   weight_filler { type: "xavier" } } }
-layer { name: "loss" type: "EuclideanLoss" bottom: "ip2" bottom: "y" top: "loss" }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip2" bottom: "y" top: "loss" include { phase: TRAIN } }
 """
 SOLVERS = {
     "SGD": 'lr_policy: "step" gamma: 0.5 stepsize: 2 momentum: 0.9 clip_gradients: 0.8',
