@@ -128,7 +128,7 @@ def plain_dropout(node: Node) -> Run:
 
 def plain_batchnorm(node: Node) -> Run:
     m: Any = node.run
-    mean, variance = torch.zeros_like(m.means), torch.zeros_like(m.variances)
+    mean, variance = torch.zeros_like(m.mean), torch.zeros_like(m.variance)
     return lambda x: F.batch_norm(x, mean, variance, training=True, eps=m.eps)
 
 
@@ -216,7 +216,7 @@ def plain_chain(nodes: list[Node]) -> Run:
     """BatchNorm and Scale as one F.batch_norm with its affine part, and the ReLU behind it."""
     norm: Any = nodes[0].run
     scale: Any = nodes[1].run
-    mean, variance = torch.zeros_like(norm.means), torch.zeros_like(norm.variances)
+    mean, variance = torch.zeros_like(norm.mean), torch.zeros_like(norm.variance)
 
     def run(x: Tensor) -> Tensor:
         y = F.batch_norm(x, mean, variance, scale.scale, scale.bias, training=True, eps=norm.eps)

@@ -15,7 +15,7 @@ from solver_cli.registry import layer_types
 
 PACKAGE = Path(solver_cli.__file__).parent
 GENERATED = {"caffe_pb2"}
-WINGS = ["commands", "tools", "pycaffe", "solver", "pictures", "snapshots", "passes", "updates", "parallel", "net"]
+WINGS = ["commands", "tools", "export", "pycaffe", "solver", "pictures", "snapshots", "passes", "updates", "parallel", "net"]
 WINGS += ["layers", "data", "formats", "text"]
 GROUND = ["fillers", "registry", "schema", "elsewhere", "errors", "log", "files"]  # modules of the package itself, in order
 LEVEL = {name: level for level, name in enumerate([*WINGS, *GROUND, *GENERATED])}

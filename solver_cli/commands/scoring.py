@@ -11,7 +11,6 @@ from solver_cli.commands.single import single
 from solver_cli.errors import ConfigError
 from solver_cli.net.net import Net
 from solver_cli.passes.passes import forward
-from solver_cli.snapshots.snapshot import load_weights
 from solver_cli.solver.loglines import in_loss
 from solver_cli.solver.options import RunOptions
 
@@ -26,7 +25,7 @@ def score(path: str, weights: str, iterations: int, run: RunOptions, phase: str 
         for file in weights.split(","):
             if not file.strip():
                 raise ConfigError(f"--weights '{weights}' has an empty file name beside a comma")
-            load_weights(net, file.strip())
+            net.load(file.strip())
         log.info("caffe.cpp:281", f"Running for {iterations} iterations.")
         loss, totals = _batches(net, iterations)
     log.info("caffe.cpp:309", f"Loss: {log.number(float(loss) / iterations)}")

@@ -100,7 +100,7 @@ class BatchNorm(nn.Module):
             raise ConfigError(f"eps must be 0 or more, not {param.eps:g}", field="batch_norm_param.eps")
         self.fraction, self.eps = param.moving_average_fraction, param.eps
         self.use_stored = param.use_global_stats if param.HasField("use_global_stats") else None
-        self.means, self.variances, self.factor = (
+        self.mean, self.variance, self.factor = (
             filled(FillerParameter(), n).requires_grad_(False) for n in (bottom[1], bottom[1], 1)
         )
 
@@ -119,14 +119,14 @@ class BatchNorm(nn.Module):
         """The top; `scale` and `bias` (C) are those of a Scale layer that follows, done in the same go."""
         if not self.from_batch:
             share = torch.where(self.factor == 0, 0, 1 / self.factor)
-            return F.batch_norm(x, self.means * share, self.variances * share, scale, bias, eps=self.eps)
+            return F.batch_norm(x, self.mean * share, self.variance * share, scale, bias, eps=self.eps)
         y, mean, variance = over_batch(x, scale, bias, self.eps)
         self._add(mean, variance)
         return y
 
     def _add(self, mean: Tensor, variance: Tensor) -> None:
         if not (mean.is_meta or self.repeating):
-            for stored, batch in ((self.means, mean), (self.variances, variance)):
+            for stored, batch in ((self.mean, mean), (self.variance, variance)):
                 torch.add(batch, stored, alpha=self.fraction, out=stored)
             self.factor.mul_(self.fraction).add_(1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error, out_of_memory
 from solver_cli.fillers import fill
-from solver_cli.net import own
+from solver_cli.net import own, weights
 from solver_cli.net.fusion import fuse
 from solver_cli.net.labels import checked
 from solver_cli.net.plan import (
@@ -32,6 +32,7 @@ from solver_cli.net.plan import (
     refuse_gradients,
     shape_string,
 )
+from solver_cli.net.sharing import check_shared, set_rate
 from solver_cli.registry import load_packages
 from solver_cli.text import dialects, forks, prototxt
 from solver_cli.text.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
@@ -101,6 +102,8 @@ class Net(nn.Module):
             raise
         self.train(spec.param.state.phase == Phase.Value("TRAIN"))
         fuse(self.nodes)
+        self.register_state_dict_post_hook(weights.by_layer)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(weights.by_number)  # type: ignore[no-untyped-call]
         self.outputs = sorted(planner.available)
         self.blob_shapes = planner.shapes
         self._log_needs()
@@ -125,13 +128,25 @@ class Net(nn.Module):
 
     @cached_property
     def by_name(self) -> dict[str, Node]:
-        """{layer name: the layer that weights of this name are for}: of several the first with learned blobs."""
-        result: dict[str, Node] = {}
-        for node in self.nodes:
-            if node.learned and not result.get(node.name, node).learned:
-                result[node.name] = node
-            result.setdefault(node.name, node)
-        return result
+        """{layer name: the layer that weights of this name are for}"""
+        return weights.by_name(self.nodes)
+
+    def load(self, path: str) -> None:
+        """Copy the blobs of the weights file `path`, binary or HDF5, into the layers of the same name.
+
+        Layers that only the file has are ignored with a log line. Raises SnapshotError, with nothing copied.
+        """
+        weights.load(self.nodes, path)
+
+    def save(self, path: str, hdf5: bool | None = None) -> None:
+        """Write the learned blobs to `path` as Caffe does: binary, or as HDF5 if the name ends in .h5 or `hdf5` says so."""
+        weights.save(self.nodes, self.to_message(), path, path.endswith(".h5") if hdf5 is None else hdf5)
+
+    @cached_property
+    def titles(self) -> list[str]:
+        """What a state dict calls the modules in `layers`: the layers' names."""
+        pairs = zip(self.nodes, weights.titles(self.nodes), strict=True)
+        return [title for node, title in pairs if node.module is not None]
 
     @property
     def params(self) -> dict[str, list[Tensor]]:
@@ -162,7 +177,7 @@ class Net(nn.Module):
                 if spec.name:
                     self._named[spec.name] = learned
             else:
-                _check_shared(node, index, spec, learned, meta)
+                check_shared(node, index, spec, learned, meta)
             learned.blob.requires_grad_(meta.requires_grad and (learned.lr_mult != 0 or self.param.force_backward))
             node.learned.append(learned)
             _install(node, index, tuple(meta.shape))
@@ -172,7 +187,7 @@ class Net(nn.Module):
         params = node.param.param
         rate: float | None = getattr(node.module.get_parameter(node.blob_names[index]), "rate", None)  # type: ignore[union-attr]
         if rate is not None:
-            return _set_rate(node, index, rate)
+            return set_rate(node, index, rate)
         if not statistic:
             return params[index] if index < len(params) else ParamSpec()
         if index >= len(params):
@@ -230,15 +245,32 @@ class Net(nn.Module):
 
     # -- running ----------------------------------------------------------------------------------------------------
 
-    def forward(self, inputs: Mapping[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+    @overload
+    def forward(self, inputs: Mapping[str, Tensor] | None = None) -> tuple[Tensor, dict[str, Tensor]]: ...
+
+    @overload
+    def forward(self, inputs: Tensor, *more: Tensor) -> Any: ...
+
+    def forward(self, inputs: Mapping[str, Tensor] | Tensor | None = None, *more: Tensor) -> Any:
         """Run the layers in order; return the weighted loss and every named blob.
 
         `inputs`: tensors for the tops of Input and data layers; tops that are left out come from their data source.
+        Tensors one by one, for the tops of the Input layers in order, return the output blob, or {name: blob} of several.
         Raises Error that names the layer, its place and what it met.
         """
+        if isinstance(inputs, Tensor):
+            outputs = self.outputs_of(self.forward(self._by_top((inputs, *more)))[1])
+            return outputs[self.outputs[0]] if len(outputs) == 1 else outputs
         blobs = dict(inputs) if inputs is not None else {}
         blobs.update(self.next_batch(blobs))
         return self.run(self.nodes, blobs), blobs
+
+    def _by_top(self, tensors: tuple[Tensor, ...]) -> dict[str, Tensor]:
+        """{top of an Input layer: its tensor}"""
+        if len(tensors) != len(self.inputs):
+            tops = ", ".join(self.inputs) or "its data come from a data layer"
+            raise ConfigError(f"{len(tensors)} tensor(s) for {len(self.inputs)} tops of Input layers ({tops})")
+        return dict(zip(self.inputs, tensors, strict=True))
 
     def run_plainly(
         self,
@@ -393,51 +425,6 @@ def in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> 
     """The spec with the state that the caller names; stages add to the text's own."""
     wanted = state(phase, level, stages)
     return spec.with_state(wanted, wanted if not spec.param.state.stage else state(phase, level))
-
-
-def _check_shared(node: Node, index: int, spec: ParamSpec, owner: Learned, meta: nn.Parameter) -> None:
-    """Whether a layer may share `owner`'s blob: the shapes (with PERMISSIVE the counts), then the multipliers.
-
-    A sharing layer may set a multiplier that its owner leaves unset; two different explicit values are refused.
-    """
-    log.info(
-        "net.cpp:514", f"Sharing parameters '{spec.name}' owned by layer '{owner.node.name}', param index {owner.index}"
-    )
-    wanted, found = tuple(meta.shape), tuple(owner.blob.shape)
-    permissive = spec.share_mode == ParamSpec.PERMISSIVE
-    if wanted != found and not (permissive and owner.blob.numel() == meta.numel()):
-        node.spec.fail(
-            f"cannot share param '{spec.name}' of layer '{owner.node.name}': its shape is {shape_string(found)}, here "
-            f"{shape_string(wanted)} is wanted" + ("" if permissive else " (share_mode: PERMISSIVE takes equal counts)"),
-            f"param[{index}]",
-        )
-    merged = ParamSpec()
-    merged.CopyFrom(owner.spec)
-    for multiplier in ("lr_mult", "decay_mult"):
-        if not spec.HasField(multiplier):
-            continue
-        value, owned = getattr(spec, multiplier), getattr(owner.spec, multiplier)
-        if owner.spec.HasField(multiplier) and value != owned:
-            node.spec.fail(
-                f"shared param '{spec.name}' has {multiplier} {value:g} here and {owned:g} in layer '{owner.node.name}'",
-                f"param[{index}].{multiplier}",
-            )
-        setattr(merged, multiplier, value)
-    owner.spec = merged
-
-
-def _set_rate(node: Node, index: int, rate: float) -> ParamSpec:
-    """The ParamSpec of a blob whose multipliers the layer sets, as its fork does, whatever the text says."""
-    params = node.param.param
-    while len(params) <= index:
-        params.add()
-    spec = params[index]
-    for multiplier in ("lr_mult", "decay_mult"):
-        if spec.HasField(multiplier) and getattr(spec, multiplier) != rate:
-            given = f"layer '{node.name}', param[{index}].{multiplier}: {getattr(spec, multiplier):g}"
-            log.info("net.cpp", f"{given} is not looked at, {node.param.type} makes it {rate:g}")
-        setattr(spec, multiplier, rate)
-    return spec
 
 
 def _array(blob: BlobProto) -> np.ndarray[Any, np.dtype[np.float32]]:

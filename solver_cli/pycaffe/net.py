@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from solver_cli import errors
 from solver_cli.caffe_pb2 import Phase
 from solver_cli.data.memory import MemoryData
-from solver_cli.formats import caffemodel
-from solver_cli.formats.atomic import atomic_write
 from solver_cli.net import net as core
 from solver_cli.net.plan import Node
 from solver_cli.pycaffe import mode
@@ -23,7 +21,6 @@ from solver_cli.pycaffe.layer import Layer, NetLayer
 from solver_cli.pycaffe.passes import Captured, Pass, kept_tops
 from solver_cli.pycaffe.python_layer import PythonLayer
 from solver_cli.registry import load_packages
-from solver_cli.snapshots import snapshot
 from solver_cli.text.netspec import read_net
 from solver_cli.text.user_code import UserCodeError
 
@@ -261,25 +258,20 @@ class Net:
     def copy_from(self, path: str) -> None:
         """Copy the weights of the file `path`, binary or HDF5, into the layers of the same name. Raises SnapshotError."""
         self._prepare()
-        snapshot.load_weights(self.core, str(path))
+        self.core.load(str(path))
         self._pass.forget()
 
     load_hdf5 = copy_from
 
     def save(self, path: str) -> None:
         """Write the weights to the binary file `path`."""
-        self._save(path, lambda out, blobs: caffemodel.write(out, self.core.to_message(), blobs))
+        self._prepare()
+        self.core.save(str(path), hdf5=False)
 
     def save_hdf5(self, path: str) -> None:
         """Write the weights to the HDF5 file `path`."""
-        nodes = self.core.nodes
-        shared = {(i, j) for i, n in enumerate(nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)}
-        self._save(path, lambda out, blobs: caffemodel.write_hdf5(out, self.core.to_message(), blobs, None, shared))
-
-    def _save(self, path: str, write: Callable[[Any, list[list[Array]]], None]) -> None:
         self._prepare()
-        with atomic_write(str(path)) as out:
-            write(out, [[snapshot.array(blob) for blob in node.blobs()] for node in self.core.nodes])
+        self.core.save(str(path), hdf5=True)
 
     def share_with(self, other: Net) -> None:
         """Use the learned blobs of `other` in the layers of the same name; the diffs stay separate. Raises ConfigError."""

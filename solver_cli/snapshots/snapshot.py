@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from solver_cli import log
 from solver_cli.caffe_pb2 import NetParameter, SolverParameter
-from solver_cli.errors import ConfigError, SnapshotError, Where
+from solver_cli.errors import ConfigError, SnapshotError
 from solver_cli.formats import caffemodel, runstate, solverstate
 from solver_cli.formats.atomic import atomic_write, check_place
-from solver_cli.formats.caffemodel import LayerWeights
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Learned, Node, shape_string
+from solver_cli.net.plan import Learned
+from solver_cli.net.weights import array, shared
 from solver_cli.snapshots import archive
 from solver_cli.snapshots.archive import Summed, identity
-from solver_cli.text import dialects
-
-Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -69,87 +63,6 @@ class Names:
         except SnapshotError as error:
             return error.message.removeprefix("cannot be written: ")
         return ""
-
-
-# -- weights --------------------------------------------------------------------------------------------------------
-
-
-def load_weights(net: Net, path: str) -> None:
-    """Copy the blobs of the weights file `path` into the layers of the same name.
-
-    Layers that only the file has are ignored with a log line. Raises SnapshotError, with nothing copied, where a file
-    cannot be read or a blob does not fit.
-    """
-    copies = list(_matches(net, caffemodel.read(path), path))
-    with torch.no_grad():
-        for blob, array in copies:
-            blob.copy_(torch.from_numpy(np.ascontiguousarray(array).reshape(blob.shape)))
-
-
-def _matches(net: Net, weights: caffemodel.Weights, path: str) -> Iterable[tuple[Tensor, Array]]:
-    """(learned blob, array of the file) for every layer that both have."""
-    for layer, node in _of_one_name(net, weights):
-        layer = _arranged(node, layer)
-        if not _complete(node, layer, weights.hdf5):
-            raise SnapshotError(
-                f"layer '{layer.name}' has {len(layer.blobs)} blob(s) in the file, the net's ({node.spec.where()}) has "
-                f"{len(node.learned)}: rename the layer to learn it from scratch"
-                + f", or say whose {node.param.type} it is (--dialect)"
-                * (node.param.type in dialects.WORDS),
-                Where(path),
-            )
-        for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
-            if array is None:
-                continue
-            if not layer.fits(index, blob.shape):
-                raise SnapshotError(
-                    f"layer '{layer.name}', blob {index}: its shape is {shape_string(array.shape)} in the file, "
-                    f"{shape_string(tuple(blob.shape))} in the net ({node.spec.where()}): rename the layer to learn it from "
-                    "scratch, or give it the file's shape",
-                    Where(path),
-                )
-            yield blob, array
-
-
-def _of_one_name(net: Net, weights: caffemodel.Weights) -> Iterator[tuple[LayerWeights, Node]]:
-    """(layer of the file, the net's). Of several of one name those with blobs count: one by one, where both have as many, so
-    that a run finds its own again; else each is for the first that it fits, and the last one stays, as with Caffe."""
-    found: dict[str, list[LayerWeights]] = {}
-    for layer in weights.layers:
-        found.setdefault(layer.name, []).append(layer)
-    learned: dict[str, list[Node]] = {}
-    for node in net.nodes:
-        if node.learned:
-            learned.setdefault(node.name, []).append(node)
-    for name, layers in found.items():
-        if name not in net.by_name:
-            for _ in layers:
-                log.info("net.cpp:746", f"Ignoring source layer {name}")
-            continue
-        layers = [layer for layer in layers if layer.blobs] or layers[:1]
-        nodes = learned.get(name, [net.by_name[name]])
-        if len(layers) == len(nodes):
-            yield from zip(layers, nodes, strict=True)
-        else:
-            first = {x: next((node for node in nodes if _complete(node, x, weights.hdf5)), None) for x in layers}
-            yield from [(x, node) for x, node in first.items() if node] or [(layers[0], nodes[0])]
-
-
-def _arranged(node: Node, layer: LayerWeights) -> LayerWeights:
-    """The file's layer with its blobs in the order of the net's, where a fork has had them in several orders."""
-    order = node.module.order([blob.size for blob in layer.blobs]) if hasattr(node.module, "order") else None  # type: ignore
-    if order is None:
-        return layer
-    return replace(layer, blobs=tuple(layer.blobs[i] for i in order), legacy=tuple(layer.legacy[i] for i in order))
-
-
-def _complete(node: Node, layer: LayerWeights, hdf5: bool) -> bool:
-    """Whether the file has all blobs of the node, and no more, or leaves them to their owners (HDF5)."""
-    blobs = list(layer.blobs) + [None] * (len(node.learned) - len(layer.blobs))
-    return len(blobs) == len(node.learned) and all(
-        blob is not None or (hdf5 and learned.node is not node)
-        for blob, learned in zip(blobs, node.learned, strict=True)
-    )  # fmt: skip
 
 
 # -- pairs ----------------------------------------------------------------------------------------------------------
@@ -233,7 +146,7 @@ def collect(
         [[_held(net, learned, blob.detach()) for learned, blob in own] for own in layers],
         diffs,
         history,
-        frozenset((i, j) for i, n in enumerate(net.nodes) for j, x in enumerate(n.learned) if (x.node, x.index) != (n, j)),
+        shared(net.nodes),
         state,
         run,
         _stream(net.device),
@@ -260,11 +173,6 @@ def _stream(device: torch.device) -> torch.cuda.Stream | None:
     stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     stream.wait_stream(torch.cuda.current_stream(device))
     return stream
-
-
-def array(blob: Tensor) -> Array:
-    """The blob's values on the host; on a CPU they are not copied."""
-    return blob.detach().cpu().numpy()
 
 
 def _copy(blob: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ from solver_cli.net.carried import log_forgetful
 from solver_cli.net.net import Net
 from solver_cli.parallel.ranks import Ranks
 from solver_cli.registry import find, load_packages
-from solver_cli.snapshots import snapshot
 from solver_cli.snapshots.snapshot import Checkpoints
 from solver_cli.solver import detection, doubts
 from solver_cli.solver.outside import Outside
@@ -141,4 +140,4 @@ def load(spec: SolverSpec, net: Net) -> None:
             if not path.strip():
                 spec.fail(f"weights '{entry}' has an empty file name beside a comma", "weights")
             log.info("solver.cpp:72", f"Finetuning from {path.strip()}")
-            snapshot.load_weights(net, path.strip())
+            net.load(path.strip())

@@ -107,7 +107,7 @@ class Saving:
         self.files.copied()
         state, weights = resume.load_state(path, self.update)
         if weights:
-            snapshot.load_weights(net, weights)
+            net.load(weights)
         log.info("sgd_solver.cpp:336", "SGDSolver: restoring history")
         resume.copy_history(state, history)
         self.schedule.go_on(state.iter, state.current_step, state.event)

@@ -13,7 +13,6 @@ from solver_cli.errors import DeviceError, SnapshotError, Where
 from solver_cli.formats import caffemodel
 from solver_cli.net.net import Net
 from solver_cli.registry import find
-from solver_cli.snapshots.snapshot import load_weights
 from solver_cli.text.netspec import NetSpec, read_net, state
 from solver_cli.text.user_code import look_in
 
@@ -32,7 +31,7 @@ def load(net: Net, weights: str) -> None:
     missing = [node.name for node in net.nodes if node.learned and node.name not in found]
     if missing and len(missing) == len({node.name for node in net.nodes if node.learned}):
         raise SnapshotError(f"has none of the net's layers ({', '.join(missing[:3])} ...): of another net?", Where(weights))
-    load_weights(net, weights)
+    net.load(weights)
     if missing:
         log.warning("net.cpp", f"{weights} has no weights for {', '.join(missing)}: their numbers are the fillers'")
 

@@ -73,6 +73,9 @@ def test_options_of_the_tools_are_frozen() -> None:
             "--no-python-layers",
         },
         "devices": set(),
+        "deploy": {"TRAIN_VAL", "OUT", "--shape", "--weights", "--fold-batch-norm", "--stage", "--dialect"},
+        "export": {"NET", "--weights", "--to", "--torchvision", "--solver", "--shape", "--stage", "--dialect"},
+        "import": {"FILE", "--net", "--to", "--map", "--torchvision", "--shape", "--stage", "--dialect"},
         "python": {"SCRIPT [ARGS]...", "-c", "-m", "--ours"},
         "test": {
             "NET", "--model", "--iterations", "--phase", "--weights", "--gpu", "--cpu", "--level", "--stage", "--dialect",

@@ -19,7 +19,6 @@ from solver_cli.formats import caffemodel
 from solver_cli.net.carried import Carried
 from solver_cli.passes.passes import forward_backward
 from solver_cli.passes.pieces import Pieces
-from solver_cli.snapshots.snapshot import load_weights
 
 
 def net_of(layer: str, *shapes: tuple[int, ...], tops: int = 1, phase: str = "TRAIN", head: str = "") -> Net:
@@ -98,21 +97,21 @@ def write_weights(path: Path, *blobs: np.ndarray[Any, Any]) -> str:
 def test_a_number_for_each_channel_has_any_shape_in_a_file(tmp_path: Path, shape: tuple[int, ...]) -> None:
     net = net_of(YJXIONG, (4, 3, 2, 2))
     blobs = [np.arange(3, dtype=np.float32).reshape(shape) + i for i in range(4)]
-    load_weights(net, write_weights(tmp_path / "w", *blobs))
+    net.load(write_weights(tmp_path / "w", *blobs))
     assert [blob.flatten().tolist() for blob in net.params["test"]] == [[i, i + 1, i + 2] for i in range(4)]
 
 
 def test_blobs_of_nvcaffe_0_15_come_in_another_order(tmp_path: Path) -> None:
     net = net_of(NV, (4, 3, 2, 2))
     blobs = [np.full(n, i, np.float32) for i, n in enumerate((3, 3, 3, 3, 1))]  # scale, bias, mean, variance, nothing
-    load_weights(net, write_weights(tmp_path / "w", *blobs))
+    net.load(write_weights(tmp_path / "w", *blobs))
     assert [blob[0].item() for blob in net.params["test"]] == [2, 3, 4, 0, 1]
 
 
 def test_a_file_with_another_forks_blobs_says_how_to_choose(tmp_path: Path) -> None:
     weights = write_weights(tmp_path / "w", *[np.ones((1, 3, 1, 1), np.float32)] * 2)
     with pytest.raises(SnapshotError, match=r"has 2 blob\(s\) in the file, .* whose BN it is \(--dialect\)"):
-        load_weights(net_of('type: "BN"', (4, 3, 2, 2)), weights)
+        net_of('type: "BN"', (4, 3, 2, 2)).load(weights)
 
 
 # -- chance ---------------------------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from running import NET, SOLVER, Ended, call, changed, write
 from solver_cli import Net
 from solver_cli.commands.train import train
 from solver_cli.formats import caffemodel
-from solver_cli.snapshots.snapshot import load_weights
 
 RELU = changed(NET, ('name: "relu"', 'name: "conv"'))
 BEFORE = changed(NET, ('name: "data"', 'name: "conv"'))  # the one without blobs comes first
@@ -92,7 +91,7 @@ def test_a_file_with_twins_gives_each_layer_what_fits_it(folder: Path) -> None:
     whole = caffemodel.read("snap_iter_2.caffemodel").layers
     for kept, blobs in ((NORM, 3), (SCALE, 2)):
         net = Net.from_text(BOTH.replace(SCALE if kept == NORM else NORM, ""))
-        load_weights(net, "snap_iter_2.caffemodel")
+        net.load("snap_iter_2.caffemodel")
         (wanted,) = (layer for layer in whole if layer.name == "twin" and len(layer.blobs) == blobs)
         assert all(np.array_equal(a.detach(), b) for a, b in zip(net.params["twin"], wanted.blobs, strict=True))
         net.close()

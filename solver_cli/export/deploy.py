@@ -1,0 +1,250 @@
+"""The deploy net of a train net: Input for data, what losses end in for losses, nothing that only training needs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from solver_cli.caffe_pb2 import LayerParameter, NetParameter
+from solver_cli.data.absent import AbsentData
+from solver_cli.errors import ConfigError, DataError, Where
+from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
+from solver_cli.registry import LayerType, Shape, lookup
+from solver_cli.text import dialects
+from solver_cli.text.netspec import LayerSpec, NetSpec, filter_layers, insert_splits
+from solver_cli.text.prototxt import Place
+
+ENDS = {  # what a loss ends in where nobody learns any more; others end in their scores
+    "SoftmaxWithLoss": "Softmax",
+    "SoftmaxWithLossOHEM": "Softmax",
+    "InfogainLoss": "Softmax",
+    "FocalLoss": "Softmax",
+    "SigmoidCrossEntropyLoss": "Sigmoid",
+}
+SCORES = {"ContrastiveLoss": 2, "TripletLoss": 3, "MultiBoxLoss": 3}  # bottoms of a loss that the net makes: 1 unless said
+MEASURES = {"Accuracy", "DetectionEvaluate", "Silence"}
+TRAINING = ("param", "loss_weight", "include", "exclude", "propagate_down", "phase")  # what only training looks at
+
+Layer = tuple[LayerParameter, Place]
+Blob = tuple[str, int]  # its name, and how many layers have made it before: those that work in place are some
+
+
+@dataclass(eq=False)
+class Step:
+    """A layer that the rules kept, and the blobs that it reads and makes."""
+
+    spec: LayerSpec
+    kind: LayerType
+    bottoms: list[Blob]
+    tops: list[Blob]
+
+    @property
+    def is_entry(self) -> bool:
+        return self.kind.source or self.kind.name == "Input"
+
+    @property
+    def measures(self) -> bool:
+        return self.kind.loss or self.kind.name in MEASURES
+
+    @property
+    def weight(self) -> float:
+        return next(iter(self.spec.param.loss_weight), 1.0)
+
+    @property
+    def scores(self) -> list[Blob]:
+        """The bottoms of a loss that the net has worked out."""
+        return self.bottoms[: SCORES.get(self.spec.param.type, 1)]
+
+
+def deploy(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:
+    """The net as people write it by hand to use it: what it makes of its data in its state, up to the probabilities.
+
+    Of several losses the heaviest count; heads of lighter ones go. `shapes`: of its inputs, in order; left out they are
+    those of one record of the data layers. Raises ConfigError.
+    """
+    steps = list(_steps(net))
+    losses = [step for step in steps if step.kind.loss]
+    main = [step for step in losses if step.weight == max(step.weight for step in losses)]
+    kept = _kept(steps, main)
+    wanted = {blob for step in kept for blob in step.bottoms} | {blob for step in main for blob in step.scores}
+    if not any(not step.is_entry for step in kept):
+        raise ConfigError("no layer is left: none computes anything of its data in the TEST phase", Where(net.file))
+    layers = list(_inputs([step for step in steps if step.is_entry], wanted, shapes))
+    layers += [(_plain(step.spec.param), step.spec.place) for step in kept if not step.is_entry]
+    for step in main:
+        layers += _end(step, [layer for layer, _ in layers])
+    _without_dropout(layers)
+    param = NetParameter(name=net.param.name, layer=[layer for layer, _ in layers])
+    made = NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
+    _check_words(made, kept)
+    return made
+
+
+def trunk(net: NetSpec, shapes: Sequence[Shape] = ()) -> tuple[NetSpec, list[Step]]:
+    """What the net computes of its data in its state, losses and measures left out, and the layers of these."""
+    steps = list(_steps(net))
+    losses = [step for step in steps if step.kind.loss]
+    kept = _kept(steps, losses)
+    wanted = {blob for step in kept for blob in step.bottoms} | {blob for step in losses for blob in step.scores}
+    layers = list(_inputs([step for step in steps if step.is_entry], wanted, shapes))
+    for step in kept:
+        if not step.is_entry:
+            layer = LayerParameter()
+            layer.CopyFrom(step.spec.param)
+            for name in ("include", "exclude", "loss_weight"):
+                layer.ClearField(name)
+            layers.append((layer, step.spec.place))
+    param = NetParameter(name=net.param.name, layer=[layer for layer, _ in layers])
+    made = NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
+    return made, [step for step in steps if not step.is_entry and step not in kept]
+
+
+def _steps(net: NetSpec) -> Iterator[Step]:
+    """The layers that the net's state keeps, their blobs told apart. Raises ConfigError."""
+    made: Counter[str] = Counter()
+    layers = filter_layers(net)
+    insert_splits(layers, net.param)  # says which bottom nobody makes
+    for spec in dialects.tell(net, layers):
+        try:
+            kind = lookup(spec.kind or spec.param.type)
+        except ConfigError as error:
+            raise spec.locate(error) from None
+        bottoms = [(name, made[name]) for name in spec.param.bottom]
+        made.update(spec.param.top)
+        yield Step(spec, kind, bottoms, [(name, made[name]) for name in spec.param.top])
+
+
+def _kept(steps: list[Step], main: list[Step]) -> list[Step]:
+    """What the scores of the losses `main` come from, and what else is a result of the same data."""
+    made = {blob: step for step in steps for blob in step.tops}
+    read = {blob for step in steps if not step.measures for blob in step.bottoms}
+    aside = {blob for step in steps if step.kind.loss and step not in main and step.weight for blob in step.scores}
+    scores = [blob for step in main for blob in step.scores]
+    core = _behind(scores, made)
+    data = _entries(scores, core, made)
+    for step in steps:
+        result = not step.measures and not step.is_entry and not read & set(step.tops) and not aside & set(step.tops)
+        if result:
+            behind = _behind(step.tops, made)
+            if not main or _entries(step.tops, behind, made) <= data:
+                core |= behind
+    return [step for step in steps if step in core]
+
+
+def _behind(blobs: Iterable[Blob], made: dict[Blob, Step]) -> set[Step]:
+    """The layers that `blobs` come from."""
+    found: set[Step] = set()
+    todo = list(blobs)
+    while todo:
+        step = made.get(todo.pop())
+        if step and step not in found:
+            found.add(step)
+            todo += step.bottoms
+    return found
+
+
+def _entries(blobs: Iterable[Blob], behind: set[Step], made: dict[Blob, Step]) -> set[Blob]:
+    """The blobs of data that `blobs` come from."""
+    return {b for b in [*blobs, *(b for step in behind for b in step.bottoms)] if b in made and made[b].is_entry}
+
+
+def _check_words(made: NetSpec, kept: list[Step]) -> None:
+    """Refuse a net whose words mean something else without the layers that have gone."""
+    meant = {step.spec.param.name: step for step in kept}
+    for step in _steps(made):
+        before = meant.get(step.spec.param.name, step)
+        if before.kind is not step.kind and not before.is_entry:
+            before.spec.fail(
+                f"it is {before.kind.name}, but in the deploy net the text says {step.kind.name}: give --dialect"
+            )
+
+
+# -- inputs ---------------------------------------------------------------------------------------------------------
+
+
+def _inputs(entries: list[Step], wanted: set[Blob], shapes: Sequence[Shape]) -> Iterator[Layer]:
+    """An Input layer for each blob of data that is wanted. Raises ConfigError."""
+    tops = [(step, i) for step in entries for i, blob in enumerate(step.tops) if blob in wanted]
+    names = [step.spec.param.top[i] for step, i in tops]
+    if shapes and len(shapes) != len(tops):
+        raise ConfigError(f"{len(shapes)} shape(s) for the {len(tops)} input(s) ({', '.join(names)}): give one for each")
+    for number, ((step, i), name) in enumerate(zip(tops, names, strict=True)):
+        layer = LayerParameter(name=name, type="Input", top=[name])
+        layer.input_param.shape.add(dim=shapes[number] if shapes else _shape(step, i))
+        yield layer, step.spec.place
+
+
+def _shape(step: Step, top: int) -> Shape:
+    """The shape of one record of a data layer's top, or of an Input layer's as it stands."""
+    param = step.spec.param
+    if step.kind.name == "Input":
+        declared = param.input_param.shape
+        return tuple(declared[top if len(declared) > 1 else 0].dim)
+    try:
+        try:
+            source = step.kind.build(param, False, np.random.default_rng(0))
+        except DataError as error:
+            source = AbsentData(param, error)
+        source.close()
+    except DataError as error:
+        step.spec.fail(f"its shapes are not known without its data: give --shape ({error.message})")
+    return (1, *source.shapes[top][1:])
+
+
+# -- layers ---------------------------------------------------------------------------------------------------------
+
+
+def _plain(param: LayerParameter) -> LayerParameter:
+    """The layer without what only training looks at; names of shared blobs stay."""
+    layer = LayerParameter()
+    layer.CopyFrom(param)
+    for name in TRAINING:
+        layer.ClearField(name)
+    if any(spec.name for spec in param.param):
+        for spec in param.param:
+            layer.param.add().CopyFrom(spec)
+            layer.param[-1].ClearField("lr_mult")
+            layer.param[-1].ClearField("decay_mult")
+    for field, message in layer.ListFields() if param.type not in dialects.WORDS else ():  # fillers tell whose word it is
+        if field.message_type is not None and field.name.endswith("_param"):
+            for inner, _ in message.ListFields():
+                if inner.name == "filler" or inner.name.endswith("_filler"):
+                    message.ClearField(inner.name)
+    return layer
+
+
+def _end(loss: Step, layers: list[LayerParameter]) -> Iterator[Layer]:
+    """What the loss ends in, unless the net has it already."""
+    kind = ENDS.get(loss.spec.param.type)
+    (bottom, _), *_ = loss.scores
+    if kind is None or any(layer.type == kind and list(layer.bottom) == [bottom] for layer in layers):
+        return
+    taken = {layer.name for layer in layers} | {top for layer in layers for top in layer.top}
+    name = "prob" if "prob" not in taken else f"{loss.spec.param.name}_prob"
+    layer = LayerParameter(name=name, type=kind, bottom=[bottom], top=[name])
+    if (axis := _class_axis(loss.spec.param)) != 1:
+        layer.softmax_param.axis = axis
+    yield layer, loss.spec.place
+
+
+def _class_axis(param: LayerParameter) -> int:
+    if param.type == "InfogainLoss":
+        return param.infogain_loss_param.axis
+    return param.softmax_param.axis if param.type == "SoftmaxWithLoss" else 1
+
+
+def _without_dropout(layers: list[Layer]) -> None:
+    """Take out the Dropout layers that pass values on as they are."""
+    for pair in [pair for pair in layers if pair[0].type in ("Dropout", "SpatialDropout")]:
+        layer, settings = pair[0], pair[0].dropout_param
+        (bottom,), (top,) = layer.bottom, layer.top
+        others = sum(bottom in other.bottom for other, _ in layers)
+        if settings.sample_weights_test or not settings.scale_train or (top != bottom and others > 1):
+            continue
+        layers.remove(pair)
+        for other, _ in layers:
+            for blobs in (other.bottom, other.top):
+                blobs[:] = [bottom if name == top else name for name in blobs]

@@ -1,0 +1,29 @@
+"""What the writers of ONNX and of PyTorch read off a layer, and how they refuse one."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+import torch
+from torch import Tensor
+
+from solver_cli.errors import ConfigError
+from solver_cli.net.plan import Node
+
+
+def settings(node: Node) -> dict[str, Any]:
+    """The settings of a layer that is a function."""
+    found: dict[str, Any] = getattr(node.run, "keywords", {})
+    return found
+
+
+def statistics(node: Node) -> tuple[Tensor, Tensor]:
+    """Mean and variance, which a BatchNorm layer has as sums and the factor that divides them."""
+    mean, variance, factor = (blob.detach() for blob in node.blobs()[:3])
+    share = torch.where(factor == 0, 0, 1 / factor)
+    return mean * share, variance * share
+
+
+def refuse(what: str, field: str = "type") -> NoReturn:
+    """Raise that a layer cannot be written; whoever catches it adds the layer's place."""
+    raise ConfigError(what, field=field)

@@ -1,0 +1,73 @@
+"""A net as an ONNX model: its operators under the layers' names, values under the blobs', any batch size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from solver_cli.errors import ConfigError, Error, Where
+from solver_cli.export import onnx_weights as _weights  # noqa: F401 - registers its rules
+from solver_cli.export.graph import Graph, onnx
+from solver_cli.export.onnx_layers import RULES
+from solver_cli.formats.atomic import atomic_write
+from solver_cli.net.net import Net
+from solver_cli.net.plan import Node
+from solver_cli.net.weights import titles
+
+OPSET = 18
+IR = 9  # the file's version that goes with it
+BATCH = "batch"
+
+
+def write(net: Net, path: str) -> None:
+    """Write the deploy net `net` as an ONNX model. Raises ConfigError, with the layer's place, for what ONNX cannot say."""
+    with atomic_write(path) as out:
+        out.write(model(net).SerializeToString())
+
+
+def model(net: Net) -> Any:
+    """The net as an onnx.ModelProto. The batch size is free unless a layer mixes the records of a batch."""
+    helper = onnx().helper
+    free = all(node.run is None or node.holds(node.kind.apart) or node.kind.name == "PriorBox" for node in net.nodes)
+    if not net.outputs:
+        raise ConfigError("the net has no output", Where(net.nodes[-1].spec.file))
+    graph = Graph()
+    values: dict[str, str] = {}
+    inputs = []
+    last = {blob: node for node in net.nodes for blob in node.tops}
+    graph.names.update(last)
+    for node, title in zip(net.nodes, titles(net.nodes), strict=True):
+        if node.run is None:
+            inputs += [_value(blob, shape, free) for blob, shape in zip(node.tops, node.shapes, strict=True)]
+            values.update({blob: blob for blob in node.tops})
+            continue
+        graph.title = title
+        for blob, value in zip(node.tops, _tops(graph, node, [values[blob] for blob in node.bottoms]), strict=True):
+            final = last[blob] is node and (node.kind.name != "Split" or blob in net.outputs)
+            values[blob] = graph.rename(value, blob if blob not in net.inputs else f"{blob}_out") if final else value
+    outputs = [_value(values[blob], net.blob_shapes[blob], free) for blob in net.outputs]
+    made = helper.make_graph(graph.operators, net.name or "net", inputs, outputs, list(graph.initializers.values()))
+    return helper.make_model(
+        made, producer_name="solver-train", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)]
+    )
+
+
+def _tops(graph: Graph, node: Node, bottoms: list[str]) -> list[str]:
+    """The values of the layer's tops. Raises ConfigError with its place."""
+    try:
+        rule = RULES.get(node.kind.name)
+        if rule is None:
+            remedy = "solver-tools deploy takes losses out" if node.kind.loss else "end the net before it"
+            raise ConfigError(f"cannot be said in ONNX: {remedy}", field="type")
+        made = rule(graph, node, *bottoms)
+    except Error as error:
+        raise node.spec.locate(error) from None
+    return made if isinstance(made, list) else [made]
+
+
+def _value(name: str, shape: tuple[int, ...], free: bool) -> Any:
+    """A float32 value of the graph from outside or to it."""
+    dims: list[int | str] = list(shape)
+    if free and dims:
+        dims[0] = BATCH
+    helper = onnx().helper
+    return helper.make_tensor_value_info(name, onnx().TensorProto.FLOAT, dims)

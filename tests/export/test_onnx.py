@@ -1,0 +1,129 @@
+"""`solver-tools export --to x.onnx`: onnxruntime computes what we do, for any batch size."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from golden_layers import FORK_TYPES, GOLDEN, TYPES, feed, named, names, set_params
+from running import ENVIRONMENT, call, program
+from small_nets import NETS, randomised, written
+
+from solver_cli import Net
+from solver_cli.commands.tools.export import command
+from solver_cli.errors import ConfigError
+from solver_cli.export import nets, to_onnx
+from solver_cli.export.onnx_layers import RULES
+from solver_cli.registry import layer_types
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def run(model: Any, inputs: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    onnx.checker.check_model(model, full_check=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    outputs = [output.name for output in session.get_outputs()]
+    given = {x.name: inputs[x.name].detach().numpy() for x in session.get_inputs()}
+    return dict(zip(outputs, session.run(outputs, given), strict=True))
+
+
+def assert_same(net: Net, inputs: dict[str, torch.Tensor], model: Any) -> None:
+    found = run(model, inputs)
+    with torch.no_grad():
+        blobs = net(inputs)[1]
+    assert [name.removesuffix("_out") for name in found] == net.outputs
+    for name, found_blob in found.items():
+        wanted = blobs[name.removesuffix("_out")]
+        limit = 1e-6 + 1e-5 * wanted[wanted.isfinite()].abs().max().item() if wanted.isfinite().any() else 0
+        torch.testing.assert_close(torch.from_numpy(found_blob), wanted, rtol=0, atol=limit, equal_nan=True)
+
+
+REFUSED = {  # what ONNX has no words for, or goes from one batch to the next
+    *("Accuracy", "BoxAnnotatorOHEM", "DetectionEvaluate", "DetectionOutput", "Filter", "HDF5Output", "Im2col", "LSTM"),
+    *("LSTMUnit", "LabelSpecificAdd", "Lstm", "MarginInnerProduct", "Normalize/normface", "PSROIPooling", "Proposal", "RNN"),
+    *("ROIAlign", "ROIPooling", "Upsample/segnet", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+}
+HARD = {  # cases of other types that are refused
+    *("BatchNorm/test_batch_stats", "Convolution/axis_0", "Convolution/axis_2", "Convolution/no_spatial_axes"),
+    *("Deconvolution/axis_2", "forks/InnerProduct_normalize/inner_product_normalize"),
+}
+OTHERS = ("_graphs", "DummyData", "Silence")
+CASES = [name for name in names(False, TYPES + FORK_TYPES) if not name.removeprefix("forks/").startswith(OTHERS)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every layer that ONNX can say; others are refused at their place."""
+    monkeypatch.chdir(GOLDEN)
+    case = named(name)
+    net = Net.from_text(case["prototxt"], "TEST", case.get("level", 0), tuple(case.get("stages", ())), seed=1)
+    set_params(net.params.get("test", []), case)
+    try:
+        model = to_onnx.model(net)
+    except ConfigError as error:
+        (node,) = [node for node in net.nodes if node.name == "test"]
+        assert node.kind.loss or node.kind.name in REFUSED or name in HARD or name.startswith("forks/BN/segnet"), error
+        assert re.match(r"<text>:\d+:\d+: layer 'test' \(\w+\): ", str(error))
+        return
+    assert_same(net, feed(case), model)
+
+
+def test_all_other_types_are_said() -> None:
+    others = {name for name, kind in layer_types().items() if not (kind.source or kind.loss)}
+    assert others - {"Input", "Python"} == set(RULES) | REFUSED
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_net(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The net of a config, some layers narrower, on another batch than the file's."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.prototxt").write_text(written(name))
+    net = nets.build(nets.as_deployed(nets.read("net.prototxt")), None)
+    randomised(net)
+    net.save("w.caffemodel")
+    done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "net.onnx")
+    assert (done.code, done.stdout) == (0, "wrote net.onnx\n"), done.stderr
+    model = onnx.load("net.onnx")
+    assert dims(model) == ["batch", *NETS[name]]
+    weights = {f"{node.name}.weight" for node in net.nodes if node.kind.name == "Convolution" and node.name[-2:] != "_p"}
+    assert weights <= {x.name for x in model.graph.initializer}
+    (data,) = net.inputs
+    assert_same(net, {data: torch.rand((3, *NETS[name]), generator=torch.Generator().manual_seed(3))}, model)
+
+
+def dims(model: Any) -> list[Any]:
+    return [dim.dim_param or dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+
+
+def test_a_net_that_mixes_records_keeps_its_batch() -> None:
+    text = """
+        layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 3 } } }
+        layer { name: "flat" type: "Reshape" bottom: "data" top: "flat" reshape_param { shape { dim: 1 dim: 6 } } }
+    """
+    net = Net.from_text(text, "TEST")
+    model = to_onnx.model(net)
+    assert dims(model) == [2, 3]
+    assert_same(net, {"data": torch.rand(2, 3)}, model)
+
+
+def test_without_onnx_the_extra_is_named(tmp_path: Path) -> None:
+    (tmp_path / "onnx.py").write_text("raise ImportError")
+    (tmp_path / "net.prototxt").write_text(
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 } } }\n'
+        'layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" inner_product_param { num_output: 2 } }\n'
+    )
+    Net.from_file(str(tmp_path / "net.prototxt"), "TEST").save(str(tmp_path / "w.caffemodel"))
+    path = f"{tmp_path}{os.pathsep}{ENVIRONMENT.get('PYTHONPATH', '')}"
+    done = subprocess.run(
+        [program("solver-tools"), "export", "net.prototxt", "--weights", "w.caffemodel", "--to", "net.onnx"],
+        cwd=tmp_path, env={**ENVIRONMENT, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1 and not (tmp_path / "net.onnx").exists()
+    assert done.stderr == "error: writing ONNX needs the package onnx: pip install 'solver-train[onnx]'\n"

@@ -1,0 +1,239 @@
+"""`solver-tools export --to x.py`: a PyTorch module of its own computes and learns what the net does."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import h5py
+import pytest
+import torch
+from golden_layers import TYPES, feed, named, names, set_params
+from running import assert_like, call
+from small_nets import LABELS, NETS, randomised, written
+from torch import Tensor
+
+from solver_cli import Net, Solver
+from solver_cli.commands.tools.export import command
+from solver_cli.errors import ConfigError
+from solver_cli.export import to_python
+from solver_cli.export.pieces import RULES
+from solver_cli.text import netspec
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def imported(path: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"exported_{abs(hash(path))}", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def module_of(source: Any, weights: str) -> Any:
+    classes = [value for value in vars(source).values() if isinstance(value, type) and hasattr(value, "load_weights")]
+    (kind,) = classes
+    made = kind()
+    made.load_weights(weights)
+    return made
+
+
+def assert_near(found: Tensor, wanted: Tensor, what: str, share: float = 1e-6) -> None:
+    limit = share * max(1.0, wanted.abs().max().item())
+    torch.testing.assert_close(found, wanted, rtol=0, atol=limit, msg=lambda text: f"{what}: {text}")
+
+
+def batch(name: str, classes: int) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(3)
+    data = torch.rand((2, *NETS[name]), generator=generator, dtype=torch.float64)
+    return [data, torch.randint(0, classes, (2, *LABELS.get(name, ())), generator=generator).double()]
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_module_computes_and_learns_what_the_net_does(name: str, folder: Path) -> None:
+    Path("net.prototxt").write_text(written(name))
+    trained = Net.from_file("net.prototxt", "TRAIN", seed=1)
+    randomised(trained)
+    trained.save("w.caffemodel")
+    done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
+    assert (done.code, done.stderr) == (0, ""), done.stderr
+    source = imported("made.py")
+    classes = {"siamese": 2, "unet": 2, "mnist": 10, "cifar10": 10}.get(name.partition("/")[0], 1000)
+    data, labels = batch(name, classes)
+    for phase in ("TEST", "TRAIN"):
+        ours = Net.from_file("net.prototxt", phase, seed=1)
+        ours.load("w.caffemodel")
+        ours.double()  # in float32 the order of sums decides which of two near pixels is the greatest
+        tops = [top for node in ours.nodes if node.source for top in node.tops]
+        (wanted_loss, blobs) = ours(dict(zip(tops, (data, labels), strict=False)))
+        theirs = module_of(source, "made.pt").train(phase == "TRAIN").double()
+        results = theirs(data)
+        results = results if isinstance(results, tuple) else (results,)
+        loss = source.loss(*_arguments(source.loss, results, theirs, labels))
+        assert_near(loss, wanted_loss, "loss")
+        if phase == "TEST":
+            shown = source.measures(*_arguments(source.measures, results, theirs, labels))
+            assert set(shown) == set(ours.outputs)
+            for top, value in shown.items():
+                assert_near(value.double(), blobs[top].double(), top)
+        loss.backward()
+        wanted_loss.backward()
+        _assert_gradients(ours, theirs)
+
+
+def _arguments(function: Any, results: tuple[Tensor, ...], module: Any, labels: Tensor) -> list[Tensor]:
+    """What the function wants of the module's results, by its arguments' names, and the labels."""
+    returned = [
+        line.split("return ")[1] for line in inspect.getsource(type(module).forward).splitlines() if "return " in line
+    ][-1]
+    given = dict(zip(returned.split(", "), results, strict=True))
+    wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
+    return [given.get(name, labels) for name in wanted]
+
+
+def _assert_gradients(ours: Net, theirs: Any) -> None:
+    """Every gradient of ours is one of theirs: in the order of the net, normalisations' factors right behind."""
+    wanted = [x.blob.grad for x in ours.learned if x.blob.grad is not None]
+    found = [p.grad for p in theirs.parameters() if p.grad is not None]
+    assert len(wanted) == len(found)
+    left = list(found)
+    for gradient in wanted:
+        scale = max(gradient.abs().max().item(), 1e-6)
+        near = [i for i, g in enumerate(left) if g.numel() == gradient.numel()]
+        distances = [(left[i].reshape(gradient.shape) - gradient).abs().max().item() / scale for i in near]
+        assert min(distances) < 1e-6, (tuple(gradient.shape), distances)
+        left.pop(near[distances.index(min(distances))])
+
+
+CASES = [name for name in names(False, TYPES) if name.partition("/")[0] in RULES]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_recorded_layer(name: str) -> None:
+    case = named(name)
+    net = Net.from_text(case["prototxt"], "TEST", seed=1)
+    set_params(net.params.get("test", []), case)
+    Path("net.prototxt").write_text(case["prototxt"])
+    net.save("w.caffemodel")
+    try:
+        module = to_python.Module(netspec.read_net("net.prototxt"), (), "w.caffemodel")
+    except ConfigError as error:
+        assert str(error).startswith("net.prototxt:") and "layer 'test' (" in str(error)
+        return
+    Path("made.py").write_text(module.source())
+    torch.save(module.state(), "made.pt")
+    made = module_of(imported(str(Path("made.py").absolute())), "made.pt").eval()
+    inputs = {x: tensor.detach() for x, tensor in feed(case).items()}
+    found = made(*inputs.values())
+    wanted = [blob for name, blob in net(inputs)[1].items() if name in net.outputs]
+    for mine, theirs in zip(wanted, found if isinstance(found, tuple) else (found,), strict=True):
+        torch.testing.assert_close(theirs, mine, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def test_the_file_is_formatted_and_typed(folder: Path) -> None:
+    for name in ("googlenet/train_val", "resnet50/train_val", "siamese/mnist_siamese_train_test"):
+        Path("net.prototxt").write_text(written(name))
+        module = to_python.Module(netspec.read_net("net.prototxt"), (), None)
+        Path(f"{name.partition('/')[0]}.py").write_text(module.source("made.pt"))
+    for tool in (["ruff", "format", "--isolated", "--check"], ["ruff", "check", "--isolated"]):
+        assert subprocess.run([shutil.which(tool[0]) or tool[0], *tool[1:], "."], check=False).returncode == 0
+    assert "self.inception_3a = Inception(" in Path("googlenet.py").read_text()
+    assert "class Res(nn.Module):" in Path("resnet50.py").read_text()
+    found = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "googlenet.py", "resnet50.py", "siamese.py"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (
+            'type: "Im2col" convolution_param { kernel_size: 2 }',
+            "net.prototxt:2:49: layer 'test' (Im2col): has no counterpart",
+        ),
+        ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', "net.prototxt:2:... draws by chance"),
+    ],
+)
+def test_what_cannot_be_said_is_refused_at_its_place(change: str, line: str, folder: Path) -> None:
+    data = 'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 4 } } }\n'
+    Path("net.prototxt").write_text(data + f'layer {{ bottom: "data" top: "test" name: "test" {change} }}\n')
+    Net.from_file("net.prototxt", "TEST").save("w.caffemodel")
+    before = set(folder.iterdir())
+    ended = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
+    assert ended.code == 1 and len(ended.complaints) == 1
+    assert_like(ended.complaints[0], line)
+    assert set(folder.iterdir()) == before
+
+
+TRAINED = """
+layer { name: "in" type: "HDF5Data" top: "x" top: "y" hdf5_data_param { source: "list.txt" batch_size: 6 } }
+layer { name: "ip1" type: "InnerProduct" bottom: "x" top: "ip1" inner_product_param { num_output: 6
+  weight_filler { type: "xavier" } } param { lr_mult: 1 } param { lr_mult: 2 decay_mult: 0 } }
+layer { name: "tanh" type: "TanH" bottom: "ip1" top: "ip1" }
+layer { name: "bn" type: "BatchNorm" bottom: "ip1" top: "ip1" }
+layer { name: "scale" type: "Scale" bottom: "ip1" top: "ip1" param { lr_mult: 0.5 } }
+layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 2
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "EuclideanLoss" bottom: "ip2" bottom: "y" top: "loss" include { phase: TRAIN } }
+"""
+SOLVERS = {
+    "SGD": 'lr_policy: "step" gamma: 0.5 stepsize: 2 momentum: 0.9 clip_gradients: 0.8',
+    "Nesterov": 'lr_policy: "inv" gamma: 0.1 power: 0.75 momentum: 0.9',
+    "AdaGrad": 'lr_policy: "multistep" gamma: 0.3 stepvalue: 2 stepvalue: 4 regularization_type: "L1"',
+    "RMSProp": 'lr_policy: "poly" power: 2 rms_decay: 0.9',
+    "AdaDelta": 'lr_policy: "fixed" momentum: 0.9 delta: 1e-6',
+    "Adam": 'lr_policy: "sigmoid" gamma: 0.5 stepsize: 3 momentum: 0.9 momentum2: 0.99',
+}
+
+
+@pytest.mark.parametrize("rule", SOLVERS)
+def test_the_loop_learns_what_the_solver_does(rule: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(1)
+    rows = torch.randn(72, 3, generator=generator), torch.randn(72, 2, generator=generator)
+    with h5py.File("data.h5", "w") as file:
+        file["x"], file["y"] = (x.numpy() for x in rows)
+    Path("list.txt").write_text("data.h5\n")
+    Path("net.prototxt").write_text(TRAINED)
+    told = f'net: "net.prototxt" type: "{rule}" base_lr: 0.1 max_iter: 6 iter_size: 2 weight_decay: 0.01 random_seed: 1 '
+    Path("solver.prototxt").write_text(told + SOLVERS[rule] + ' snapshot_prefix: "s" snapshot_after_train: false')
+    solver = Solver("solver.prototxt")
+    solver.net.save("w.caffemodel")
+    options = ("--weights", "w.caffemodel", "--to", "made.py", "--solver", "solver.prototxt", "--shape", "2,3")
+    done = call(command, "net.prototxt", *options)
+    assert (done.code, done.stdout) == (0, "wrote made.py and train_made.py and made.pt\n"), done.stderr
+    solver.solve()
+    solver.close()
+    monkeypatch.syspath_prepend(str(folder))
+    loop = imported("train_made.py")
+    theirs = module_of(sys.modules.pop("made"), "made.pt")
+    loop.train(theirs, zip(*(x.split(6) for x in rows), strict=True))
+    found, wanted = dict(theirs.named_parameters()), solver.net.params
+    pairs = {"ip1.weight": wanted["ip1"][0], "ip1.bias": wanted["ip1"][1], "bn.weight": wanted["scale"][0]}
+    for name, blob in {**pairs, "ip2.weight": wanted["ip2"][0], "ip2.bias": wanted["ip2"][1]}.items():
+        assert_near(found[name].detach(), blob.detach(), name, 2e-5)
+    assert not found["bn.bias"].any()
+
+
+def test_what_a_loop_cannot_say_is_refused() -> None:
+    Path("net.prototxt").write_text(TRAINED)
+    Path("list.txt").write_text("data.h5\n")
+    with h5py.File("data.h5", "w") as file:
+        file["x"], file["y"] = torch.zeros(6, 3).numpy(), torch.zeros(6, 2).numpy()
+    Net.from_file("net.prototxt", "TEST").save("w.caffemodel")
+    Path("solver.prototxt").write_text('net: "net.prototxt" base_lr: 1 lr_policy: "fixed"\nclip_weights: 1')
+    options = ("--weights", "w.caffemodel", "--to", "made.py", "--solver", "solver.prototxt")
+    ended = call(command, "net.prototxt", *options)
+    assert ended.code == 1 and not Path("made.py").exists()
+    assert_like(ended.complaints[0], "solver.prototxt:2:1: clip_weights is not written as PyTorch: take it out")

@@ -1,0 +1,72 @@
+"""The nets of configs/ in little: their data from outside, wide layers narrow, nothing by chance."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from solver_cli import Net
+from solver_cli.text import netspec, prototxt
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+NETS = {  # {net: the shape of a picture}
+    "mnist/lenet_train_test": (1, 28, 28),
+    "mnist/mnist_autoencoder": (1, 28, 28),
+    "cifar10/cifar10_quick_train_test": (3, 32, 32),
+    "cifar10/cifar10_full_train_test": (3, 32, 32),
+    "cifar10/cifar10_full_sigmoid_train_test_bn": (3, 32, 32),
+    "siamese/mnist_siamese_train_test": (2, 28, 28),
+    "unet/unet_small": (1, 45, 52),
+    "unet/unet": (1, 188, 188),
+    "caffenet/train_val": (3, 67, 67),
+    "alexnet/train_val": (3, 67, 67),
+    "googlenet/train_val": (3, 224, 224),
+    "vgg16/train_val": (3, 32, 32),
+    "resnet50/train_val": (3, 64, 64),
+}
+LABELS = {"unet/unet_small": (45, 52), "unet/unet": (4, 4)}  # of a picture
+
+
+def written(name: str) -> str:
+    """The text of a config that fits a test: narrow layers, no chance, data from outside."""
+    param = netspec.read_net(str(CONFIGS / f"{name}.prototxt")).param
+    kept = []
+    for layer in param.layer:
+        if layer.type in ("Data", "HDF5Data"):
+            rule = [include for include in layer.include if "test-on-train" not in include.stage]
+            if layer.include and not rule:
+                continue
+            shapes = [(2, *NETS[name]), (2, *LABELS.get(name, ()))]
+            for include in layer.include:
+                include.ClearField("stage")
+            layer.type = "DummyData"
+            for field in ("data_param", "transform_param", "hdf5_data_param"):
+                layer.ClearField(field)
+            for shape, _ in zip(shapes, layer.top, strict=False):
+                layer.dummy_data_param.shape.add(dim=shape)
+        if layer.type == "Dropout":
+            layer.dropout_param.dropout_ratio = 0
+        if layer.name in ("fc6", "fc7"):
+            layer.inner_product_param.num_output = 32
+        if name == "unet/unet" and layer.convolution_param.num_output > 2:
+            layer.convolution_param.num_output //= 8
+        if name.startswith("resnet50") and layer.pooling_param.kernel_size == 7:
+            layer.pooling_param.kernel_size = 2
+        if layer.type != "Python":
+            kept.append(layer)
+    del param.layer[:]
+    param.layer.extend(kept)
+    return prototxt.to_text(param)
+
+
+def randomised(net: Net) -> None:
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for node in net.nodes:
+            for blob in node.blobs():
+                if node.param.type in ("BatchNorm", "Scale"):
+                    blob.uniform_(0.5, 1.5, generator=generator)
+                elif blob.dim() > 1:
+                    small = 0.01 if node.name == "fc1000" else 1  # Caffe reports no loss above 87.3
+                    blob.normal_(std=small * (2 / blob[0].numel()) ** 0.5, generator=generator)
