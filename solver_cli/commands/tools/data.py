@@ -13,7 +13,7 @@ DIGITS, ARCHIVED, SCRIPTED = ("mnist", "siamese"), ("cifar10",), ("unet", "ssd",
 EXAMPLES = """
 solver-tools data mnist
 solver-tools data cifar10 --from cifar-10-binary.tar.gz
-solver-tools data unet -- --train 50 --seed 2    what stands behind -- is for the config's own script
+solver-tools data unet -- --train 50 --seed 2
 """
 
 
