@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +12,9 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import ImageDataParameter, LayerParameter
 from solver_cli.data.crops import Encoded, Picture
-from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import decode, opencv, planes, read_file
-from solver_cli.data.lines import Lines
-from solver_cli.data.pool import Pool
-from solver_cli.data.source import check_batch_size, check_fields, check_source, log, say, state_field
+from solver_cli.data.lines import Lines, Listed
+from solver_cli.data.source import check_batch_size, check_fields, check_source, log, say
 from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
@@ -34,7 +31,7 @@ IDLE = (
 
 
 @source("ImageData", tops=2, transforms=True)
-class ImageData:
+class ImageData(Listed):
     """Pictures named in a list file, a line each with its label.
 
     Tops: pictures [N, channels, height, width], labels [N]. Each picture may be brought to a size (new_height, new_width),
@@ -43,6 +40,7 @@ class ImageData:
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
+        super().__init__()
         param = layer.image_data_param
         check_fields(param, FIELD, FIELDS, IDLE)
         for one, other in (("new_height", "new_width"), ("min_height", "min_width")):
@@ -56,11 +54,9 @@ class ImageData:
         opencv()
         self._red_first = layer.transform_param.bgr2rgb
         self._param = param
-        self.dealing = Dealing()
         self._batch_size = check_batch_size(param, FIELD)
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         self._lines = Lines(read_list(check_source(param, FIELD), param.root_folder), param, FIELD, generator)
-        self._pool = Pool()
         name, _ = self._lines.row(self._lines.record)
         shape = self.transform.shape(f"picture '{name}'", self._read(name).shape)
         self.shapes: list[tuple[int, ...]] = [(self._batch_size, *shape), (self._batch_size,)]
@@ -79,26 +75,11 @@ class ImageData:
         pixels = np.ascontiguousarray(picture.transpose(1, 2, 0))
         return planes(opencv().resize(pixels, size[::-1], interpolation=how))
 
-    @property
-    def records(self) -> int:
-        return len(self._lines)
-
     def next_batch(self) -> tuple[Tensor, Tensor]:
         numbers, lines = self._lines.take(self.dealing, self._batch_size)
         pictures = Encoded(lambda i: self._read(lines[i][0]), len(lines))
         data = self.transform(pictures, numbers, lambda i: f"picture '{lines[i][0]}'", self._pool)
         return data, torch.tensor([label for _, label in lines], dtype=torch.float32)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.dealing.restart()
-        self._lines.load_state_dict(state)
-        self.transform.seed = state_field(state, "transform_seed")
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 def sized(param: ImageDataParameter, height: int, width: int) -> tuple[int, int]:

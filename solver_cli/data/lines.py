@@ -8,7 +8,9 @@ from numpy.random import Generator
 
 from solver_cli.caffe_pb2 import DenseImageDataParameter, ImageDataParameter, VideoDataParameter
 from solver_cli.data.dealing import Dealing
+from solver_cli.data.pool import Pool
 from solver_cli.data.source import draw_seed, log, random_words, say, shuffled, state_field
+from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError
 
 Row = TypeVar("Row")
@@ -81,3 +83,33 @@ class Lines(Generic[Row]):
         found = f"{self._param.source}: the list has {now} lines, it had {lines} when the state was saved"
         log.warning("%s: goes on at line %d", found, min(record % lines, now) % now + 1)
         return record // lines * now + min(record % lines, now)
+
+
+class Listed:
+    """What data layers of a list have in common: whose rows are whose, threads, and where they go on.
+
+    They have their list in `_lines`, and in `transform` what makes a batch of pictures.
+    """
+
+    transform: Transform
+    _lines: Lines[Any]
+
+    def __init__(self) -> None:
+        self.dealing = Dealing()
+        self._pool = Pool()
+
+    @property
+    def records(self) -> int:
+        """The rows of the list."""
+        return len(self._lines)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.dealing.restart()
+        self._lines.load_state_dict(state)
+        self.transform.seed = state_field(state, "transform_seed")
+
+    def close(self) -> None:
+        self._pool.close()

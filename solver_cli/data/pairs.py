@@ -13,12 +13,10 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import DenseImageDataParameter, ImageDataParameter, LayerParameter, TransformationParameter
 from solver_cli.data.crops import Encoded, Picture
-from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import MAX_PIXELS, decode, opencv, planes, read_file
 from solver_cli.data.distort import Pixels
-from solver_cli.data.lines import Lines
-from solver_cli.data.pool import Pool
-from solver_cli.data.source import by, check_batch_size, check_fields, check_source, say, state_field
+from solver_cli.data.lines import Lines, Listed
+from solver_cli.data.source import by, check_batch_size, check_fields, check_source, say
 from solver_cli.data.transform import Transform, only
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
@@ -31,25 +29,20 @@ Row = tuple[str, str]  # a picture and its label
 Param = DenseImageDataParameter | ImageDataParameter
 
 
-class _Pairs:
+class _Pairs(Listed):
     """What both have in common: the list, the files, batches of pictures and labels, the state."""
 
     def __init__(
         self, layer: LayerParameter, param: Param, field: str, training: bool, generator: Generator, noun: str, second: bool
     ) -> None:
+        super().__init__()
         if bool(param.new_height) != bool(param.new_width):
             raise ConfigError("new_height and new_width must be set together", field=f"{field}.new_height")
         self._cv2 = opencv()
-        self.dealing = Dealing()
         self._param, self._field = param, field
         self._batch = check_batch_size(param, field)
         self.transform = Transform(only(layer.transform_param, FINISH), training, generator, f"{field}.source")
         self._lines = Lines(read_pairs(check_source(param, field), field, second), param, field, generator, noun)
-        self._pool = Pool()
-
-    @property
-    def records(self) -> int:
-        return len(self._lines)
 
     def _file(self, name: str, colour: bool, interpolation: int, divide: int = 1) -> Pixels:
         """The picture in a file, resized if wanted, to a size `divide` times smaller than the settings say."""
@@ -87,17 +80,6 @@ class _Pairs:
         self.transform.shape(f"picture '{row[0]}'", (channels, height, width))
         say(f"output data size: {self._batch},{channels},{height},{width}", "image_data_layer.cpp:90")
         return [(self._batch, channels, height, width), (self._batch, 1, height // divide, width // divide)]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.dealing.restart()
-        self._lines.load_state_dict(state)
-        self.transform.seed = state_field(state, "transform_seed")
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 @source("DenseImageData", origin="SegNet", tops=2, transforms=True)

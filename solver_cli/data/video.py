@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,12 +11,10 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import LayerParameter, VideoDataParameter
 from solver_cli.data.crops import Encoded, Picture
-from solver_cli.data.dealing import Dealing
 from solver_cli.data.decode import decode, opencv, read_file
-from solver_cli.data.lines import Lines
-from solver_cli.data.pool import Pool
+from solver_cli.data.lines import Lines, Listed
 from solver_cli.data.random_sizes import interleaved
-from solver_cli.data.source import check_batch_size, check_fields, check_source, random_words, say, state_field
+from solver_cli.data.source import check_batch_size, check_fields, check_source, random_words, say
 from solver_cli.data.transform import Transform
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
@@ -36,7 +33,7 @@ Row = tuple[str, int, int]  # folder, how many frames it has, label
 
 
 @source("VideoData", origin="yjxiong", tops=2, transforms=True)
-class VideoData:
+class VideoData(Listed):
     """Frames of the videos in a list, a line each with its folder, number of frames and label.
 
     A video is cut into `num_segments` equal parts; of each come `new_length` frames one after the other, from anywhere in
@@ -46,6 +43,7 @@ class VideoData:
     """
 
     def __init__(self, layer: LayerParameter, training: bool, generator: Generator) -> None:
+        super().__init__()
         param = layer.video_data_param
         if name := next((name for name in CAMERA if param.HasField(name)), ""):  # type: ignore[arg-type]
             text = f"{name} is of SSD's VideoData, which shows a camera or a film: read frames from folders (source)"
@@ -60,11 +58,9 @@ class VideoData:
             wanted = "%c for x and y, then a number such as %04d" if self._flow else "a number such as %04d"
             raise ConfigError(f"name_pattern '{self._pattern}' has no place for {wanted}", field=f"{FIELD}.name_pattern")
         self._batch_size = check_batch_size(param, FIELD)
-        self.dealing = Dealing()
         self.transform = Transform(layer.transform_param, training, generator, f"{FIELD}.source")
         order = VideoDataParameter(source=check_source(param, FIELD), shuffle=param.shuffle)
         self._lines = Lines(read_list(order.source), order, FIELD, generator, "videos")
-        self._pool = Pool()
         row = self._lines.row(0)
         stack = self._read(row, 0)
         self.transform.repeat_means(len(stack))
@@ -75,10 +71,6 @@ class VideoData:
     @property
     def _flow(self) -> bool:
         return self._param.modality == VideoDataParameter.FLOW
-
-    @property
-    def records(self) -> int:
-        return len(self._lines)
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         numbers, rows = self._lines.take(self.dealing, self._batch_size)
@@ -117,17 +109,6 @@ class VideoData:
             return picture
         pixels = self._cv2.resize(interleaved(picture), (self._param.new_width, self._param.new_height))
         return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)  # type: ignore[no-any-return]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {**self._lines.state_dict(), "transform_seed": self.transform.seed}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.dealing.restart()
-        self._lines.load_state_dict(state)
-        self.transform.seed = state_field(state, "transform_seed")
-
-    def close(self) -> None:
-        self._pool.close()
 
 
 def read_list(path: str) -> list[Row]:
