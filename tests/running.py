@@ -80,6 +80,23 @@ layer {
 }
 """
 
+# pictures of 12 x 12 or more in a database `db`: crops and mirror images, BatchNorm, Dropout, tests
+PICTURES = """
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
+  transform_param { scale: 0.0039 mirror: true crop_size: 10 } data_param { source: "db" batch_size: 7 backend: LMDB } }
+layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
+  transform_param { scale: 0.0039 mirror: true crop_size: 10 } data_param { source: "db" batch_size: 5 backend: LMDB } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
+layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
+layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
+layer { name: "drop" type: "Dropout" bottom: "conv" top: "drop" }
+layer { name: "fc" type: "InnerProduct" bottom: "drop" top: "fc"
+  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 0.1 } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
+layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" include { phase: TEST } }
+"""
+
 
 @dataclass
 class Ended:

@@ -13,27 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from running import ENVIRONMENT, Ended, program, run, write
+from running import ENVIRONMENT, PICTURES, Ended, program, run, write
 
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.commands.datasets import write_lmdb
 from solver_cli.formats import caffemodel
 
-NET = """
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
-  transform_param { scale: 0.0039 mirror: true crop_size: 10 } data_param { source: "db" batch_size: 7 backend: LMDB } }
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
-  transform_param { scale: 0.0039 crop_size: 10 } data_param { source: "db" batch_size: 5 backend: LMDB } }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
-layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
-layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "drop" type: "Dropout" bottom: "conv" top: "drop" }
-layer { name: "fc" type: "InnerProduct" bottom: "drop" top: "fc"
-  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 0.1 } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
-layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" include { phase: TEST } }
-"""
 SOLVER = """
 net: "net.prototxt" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 max_iter: 30 display: 5 iter_size: 2 snapshot: 10
 snapshot_prefix: "run" solver_mode: CPU random_seed: 7 test_iter: 5 test_interval: 10
@@ -47,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
     pictures = draw.integers(0, 256, (40, 3, 12, 12), np.uint8)
     records = [Datum(channels=3, height=12, width=12, data=x.tobytes(), label=i % 3) for i, x in enumerate(pictures)]
     write_lmdb(tmp_path / "db", [(b"%04d" % i, record.SerializeToString()) for i, record in enumerate(records)])
-    write(tmp_path, NET, SOLVER)
+    write(tmp_path, PICTURES, SOLVER)
     return tmp_path
 
 

@@ -19,28 +19,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from running import LOG_LINE, program
+from running import LOG_LINE, PICTURES, program
 
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.commands.datasets import write_lmdb
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
-PICTURES = """
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TRAIN }
-  transform_param { scale: 0.0039 mirror: true crop_size: 10 } data_param { source: "db" batch_size: 7 backend: LMDB } }
-layer { name: "data" type: "Data" top: "data" top: "label" include { phase: TEST }
-  transform_param { scale: 0.0039 mirror: true crop_size: 10 } data_param { source: "db" batch_size: 5 backend: LMDB } }
-layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-  convolution_param { num_output: 8 kernel_size: 3 weight_filler { type: "xavier" } } }
-layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
-layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "drop" type: "Dropout" bottom: "conv" top: "drop" }
-layer { name: "fc" type: "InnerProduct" bottom: "drop" top: "fc"
-  inner_product_param { num_output: 3 weight_filler { type: "gaussian" std: 0.1 } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "fc" bottom: "label" top: "loss" }
-layer { name: "accuracy" type: "Accuracy" bottom: "fc" bottom: "label" top: "accuracy" include { phase: TEST } }
-"""
 SEQUENCES = """
 layer { name: "data" type: "HDF5Data" top: "x" top: "cont" top: "y"
   hdf5_data_param { source: "list.txt" batch_size: 6 shuffle: true } }
