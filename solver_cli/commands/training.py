@@ -24,7 +24,9 @@ from solver_cli.solver.building import bring
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
 from solver_cli.solver.solver import Solver
-from solver_cli.solver.solverspec import SolverSpec, fill_in_prefix, read_solver
+from solver_cli.solver.solverspec import SolverSpec, fill_in_prefix, read_solver, test_nets
+from solver_cli.solver.tensorboard import TensorBoard
+from solver_cli.solver.watchers import Watcher
 from solver_cli.text import prototxt
 
 AUTO = "auto"
@@ -75,6 +77,7 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
     kept = keep_memory() if device.type == "cpu" else nullcontext()
     signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect))
     with kept, signals, joined(device, ranks, meeting) as ranks, closing(build(spec, run, device, ranks)) as solver:
+        solver.watchers += samples(solver, run.python_layers)
         solver.outside.action, solver.outside.ending = signals, signals.ending
         if snapshot:
             log.info("caffe.cpp:235", f"Resuming from {snapshot}")
@@ -96,6 +99,17 @@ def build(spec: SolverSpec, run: RunOptions, device: torch.device, ranks: Ranks)
         whole = f"{batch} x {passes} x {ranks.size} = {batch * passes * ranks.size}"
         log.info("parallel.cpp", f"An update takes {whole} records (batch_size x iter_size x ranks); the rate is the file's")
     return solver
+
+
+def samples(solver: Solver, python_layers: bool) -> list[Watcher]:
+    """What draws samples of detection or segmentation for TensorBoard, where both are there."""
+    board = next((watcher for watcher in solver.watchers if isinstance(watcher, TensorBoard)), None)
+    if board is None or not solver.test_nets:
+        return []
+    from solver_cli.tools.samples import watched  # few runs need it
+
+    _, spec = next(iter(test_nets(solver.spec)))
+    return [*watched(spec, solver.net, board, python_layers)]
 
 
 def effective(

@@ -34,6 +34,7 @@ class Watched:
     schedule: Schedule
     noise: NoiseScale
     precision: Precision
+    ranks: int = 1
 
 
 class Recorder(Watcher):
@@ -69,7 +70,7 @@ class Recorder(Watcher):
         extras = {"SmoothedLoss": shown.loss}
         (before, then), self._lap = self._lap, (shown.iteration, self._now())
         if shown.iteration > before and self.run.train.sources:
-            images = batch_of(self.run.train) * self.run.schedule.passes(shown.iteration)
+            images = batch_of(self.run.train) * self.run.ranks * self.run.schedule.passes(shown.iteration)
             extras["ImagesPerSecond"] = images * (shown.iteration - before) / (self._lap[1] - then)
         if self.run.noise.known() and not isnan(scale := self.run.noise.scale()):
             extras["NoiseScale"] = scale

@@ -115,12 +115,17 @@ class TensorBoard(Recorder):
         """The filters of the first layer whose weights are pictures of one or three channels, side by side."""
         for learned in self.run.train.learned:
             if learned.blob.dim() == 4 and learned.blob.shape[1] in (1, 3) and min(learned.blob.shape[2:]) > 1:
-                image = _tiles(learned.blob.detach().float().cpu())
-                found = self.summary.Summary.Image(
-                    height=image.shape[0], width=image.shape[1], colorspace=3, encoded_image_string=_png(image)
-                )
-                yield self.summary.Summary.Value(tag=f"filters/{learned.node.name}", image=found)
+                yield self._image(f"filters/{learned.node.name}", _tiles(learned.blob.detach().float().cpu()))
                 return
+
+    def show(self, tag: str, iteration: int, image: Tensor) -> None:
+        """Write down a picture (H, W, 3) of bytes, red first. Raises OSError."""
+        self._write(step=iteration, summary=self.summary.Summary(value=[self._image(tag, image)]))
+
+    def _image(self, tag: str, image: Tensor) -> Any:
+        height, width, _ = image.shape
+        found = self.summary.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=_png(image))
+        return self.summary.Summary.Value(tag=tag, image=found)
 
     def _graph(self, net: Net) -> Any:
         """The net as TensorBoard draws it: a node for each layer, and what each reads."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from solver_cli import log
 from solver_cli.caffe_pb2 import ResizeParameter
 from solver_cli.data import resize
+from solver_cli.data.crops import Picture
 from solver_cli.data.decode import decode, opencv, planes, read_file
 from solver_cli.data.source import by
 from solver_cli.data.transform import read_mean
@@ -60,8 +61,10 @@ class Preparation:
 
     def read(self, path: str) -> Prepared:
         """The picture in a file. Raises DataError."""
-        data = read_file(path, "")
-        picture = decode(data, f"picture '{path}'", self.channels > 1, "")
+        return self.prepare(decode(read_file(path, ""), f"picture '{path}'", self.channels > 1, ""), f"picture '{path}'")
+
+    def prepare(self, picture: Picture, name: str) -> Prepared:
+        """A picture [channels, height, width], which errors call `name`. Raises DataError."""
         pixels = np.ascontiguousarray(picture.transpose(1, 2, 0))
         height, width = pixels.shape[:2]
         seen = np.ascontiguousarray(np.broadcast_to(pixels, (height, width, 3)))
@@ -71,7 +74,7 @@ class Preparation:
         values = planes(pixels.reshape(*size, -1)).astype(np.float32)
         top, left = ((side - cut) // 2 for side, cut in zip(size, self.crop, strict=True))
         if min(top, left) < 0:
-            raise DataError(f"picture '{path}' is {by(size)}, the net takes {by(self.crop)}: say --resize")
+            raise DataError(f"{name} is {by(size)}, the net takes {by(self.crop)}: say --resize")
         blob = values[:, top : top + self.crop[0], left : left + self.crop[1]]
         if self.swap:
             blob = blob[list(self.swap)]

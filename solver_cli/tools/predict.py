@@ -19,7 +19,7 @@ from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 from solver_cli.text.netspec import NetSpec
 from solver_cli.tools import nets
-from solver_cli.tools.deployed import deployed
+from solver_cli.tools.deployed import Deployed, deployed
 from solver_cli.tools.pictures import Prepared, Said, preparation
 
 CORNERS = 7  # numbers of a detection: picture, label, score, xmin, ymin, xmax, ymax
@@ -79,19 +79,37 @@ def predictions(
     with log.silent():
         net = nets.build(found.spec, device, python_layers)
     nets.load(net, weights)
-    node, name = _asked(net, blob, spec.file)
+    ask = Asked(net, found, blob, names, top, threshold)
     for picture in pictures:
-        ready = prepared.read(picture)
+        yield ask(prepared.read(picture), picture)
+
+
+class Asked:
+    """Asks a deployed net about pictures that are ready for it.
+
+    `boxes`, `mask`: whether its output is a list of detections, or has a number for each place.
+    """
+
+    def __init__(self, net: Net, found: Deployed, blob: str | None, names: Names, top: int, threshold: float):
+        """Raises ConfigError where it has no such blob."""
+        self.net, self.found, self.names, self.top, self.threshold = net, found, names, top, threshold
+        node, self.name = _asked(net, blob, found.spec.file)
+        shape = net.blob_shapes[self.name]
+        self.boxes = node.kind.dynamic and len(shape) == 4 and shape[3] == CORNERS
+        self.mask = not self.boxes and len(shape) == 4 and shape[2] * shape[3] > 1
+
+    def __call__(self, ready: Prepared, path: str) -> Prediction:
+        """What it says of a picture, which is called `path`."""
+        blob = torch.from_numpy(ready.blob).to(self.net.device)
         with torch.no_grad():
-            values = net({found.input: torch.from_numpy(ready.blob).to(device)})[1][name].float().cpu().numpy()
-        seen = Prediction(picture, name, ready.pixels)
-        if node.kind.dynamic and values.ndim == 4 and values.shape[3] == CORNERS:
-            yield replace(seen, boxes=_boxes(values.reshape(-1, CORNERS), ready, names, threshold))
-        elif values.ndim == 4 and values.shape[2] * values.shape[3] > 1:
-            mask = _mask(values[0], ready, found.shape)
-            yield replace(seen, mask=mask, classes=_shares(mask, names))
-        else:
-            yield replace(seen, classes=_best(values.ravel(), names, top))
+            values = self.net({self.found.input: blob})[1][self.name].float().cpu().numpy()
+        seen = Prediction(path, self.name, ready.pixels)
+        if self.boxes:
+            return replace(seen, boxes=_boxes(values.reshape(-1, CORNERS), ready, self.names, self.threshold))
+        if self.mask:
+            mask = _mask(values[0], ready, self.found.shape)
+            return replace(seen, mask=mask, classes=_shares(mask, self.names))
+        return replace(seen, classes=_best(values.ravel(), self.names, self.top))
 
 
 def _asked(net: Net, blob: str | None, path: str) -> tuple[Node, str]:
