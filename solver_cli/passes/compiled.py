@@ -64,7 +64,8 @@ class Compiled:
     def _of(self, nodes: Sequence[Node]) -> list[tuple[bool, Section]]:
         key = tuple(map(id, nodes))
         if key not in self._parts:
-            groups = groupby((node for node in nodes if node.run is not None), lambda node: plain(node.kind))
+            running = (node for node in nodes if node.run is not None)
+            groups = groupby(running, lambda node: plain(node.kind) or node.holds(node.kind.waits))
             self._parts[key] = [(alone, Section(list(part), joins=False)) for alone, part in groups]
         return self._parts[key]
 
