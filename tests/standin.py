@@ -24,6 +24,7 @@ READS = {  # operators that look at values before they know what to give
     *("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "bincount", "_unique2", "unique_dim"),
     *("unique_consecutive", "repeat_interleave"),
 }
+IDLE = {"empty", "empty_like", "empty_strided", "promote_types", "detach"}  # operators that give a GPU nothing to do
 TAKES = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__", "__contains__"}
 SENDS = {"tensor", "as_tensor", "asarray", "new_tensor"}  # numbers of Python's: on a GPU such a copy waits
 
@@ -56,7 +57,7 @@ class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if name in READS or (masks and name == "index"):
             self.note(name)
         result = func(*args, **(kwargs or {}))
-        if not func.is_view:
+        if not func.is_view and name not in IDLE:
             self.launched[name] += 1
         if self.meta and any(not x.is_meta and x.dim() for x in _tensors([result])):
             self.note(f"{name} gives a tensor on the CPU")
@@ -79,7 +80,7 @@ class _Calls(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
         kwargs = kwargs or {}
-        if name in TAKES or (name == "to" and torch.device("cpu") in _devices(args, kwargs)):
+        if name in TAKES or (name == "to" and "cpu" in _devices(args, kwargs)):
             self.waits.note(name)
         elif name in SENDS and str(kwargs.get("device", "cpu")) != "cpu" and not isinstance(args[-1], Tensor):
             self.waits.note(f"numbers by {name}")
@@ -101,7 +102,7 @@ class _Pretence(TorchFunctionMode):
         if getter == "device":
             return GPU
         args = tuple(CPU if isinstance(x, torch.device) and x.type == "cuda" else x for x in args)
-        if "device" in kwargs and kwargs["device"] is not None and torch.device(kwargs["device"]).type == "cuda":
+        if str(kwargs.get("device", "")).startswith("cuda"):
             kwargs = {**kwargs, "device": CPU}
         if kwargs.get("pin_memory"):
             kwargs = {**kwargs, "pin_memory": False}
@@ -117,9 +118,9 @@ def as_if_cuda() -> Iterator[Waits]:
         yield stack.enter_context(waits)
 
 
-def _devices(args: Any, kwargs: Any) -> list[Any]:
-    given = [*args[1:2], kwargs.get("device")]
-    return [torch.device(x) for x in given if isinstance(x, (str, torch.device))]
+def _devices(args: Any, kwargs: Any) -> list[str]:
+    """The types of the devices that a call names."""
+    return [str(x).partition(":")[0] for x in (*args[1:2], kwargs.get("device")) if isinstance(x, (str, torch.device))]
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
