@@ -140,7 +140,7 @@ def test_options(options: dict[str, Any]) -> None:
 @pytest.mark.parametrize("more", [{}, {"micro_batch": 2}, {"recompute": True}])
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_halves(precision: str, more: dict[str, Any]) -> None:
-    """By the CPU's autocast, so the net is on the CPU: a pass looks at its loss there, and may send what is there already."""
+    """By the CPU's autocast, so the net is on the CPU: a pass looks at its loss there, and nothing is sent."""
     solver = solver_of(SMALL, "momentum: 0.9 iter_size: 2 clip_gradients: 10", precision=precision, **more)
     waits = waited(solver, as_if_cuda)
     own = [found for found in waits.found if "self.check(float(loss))" in found or found.startswith("to in")]
