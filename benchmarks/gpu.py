@@ -171,6 +171,7 @@ def accuracy(device: str, small: bool) -> None:
     precisions = ["fp32", "bf16", "fp16"] + ["tf32"] * (device == "cuda")
     with tempfile.TemporaryDirectory() as folder:
         tool = "from solver_cli.commands.tools import tools; tools()"
+        Path(folder, "configs/mnist").mkdir(parents=True)
         made = [sys.executable, "-c", tool, "data", "mnist", "--to", f"{folder}/configs/mnist"]
         subprocess.run(made, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         nets = {"LeNet": ("mnist", "lenet_solver", folder)}
