@@ -24,6 +24,7 @@ READS = {  # operators that look at values before they know what to give
     *("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "bincount", "_unique2", "unique_dim"),
     *("unique_consecutive", "repeat_interleave"),
 }
+MASKS = (torch.bool, torch.uint8)  # indices whose ones are counted first
 IDLE = {"empty", "empty_like", "empty_strided", "promote_types", "detach"}  # operators that give a GPU nothing to do
 TAKES = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__", "__contains__"}
 SENDS = {"tensor", "as_tensor", "asarray", "new_tensor"}  # numbers of Python's: on a GPU such a copy waits
@@ -53,8 +54,7 @@ class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name.partition("::")[2]
-        masks = name in ("index", "index_put_") and any(x.dtype in (torch.bool, torch.uint8) for x in _tensors(args[1]))
-        if name in READS or (masks and name == "index"):
+        if name in READS or (name in ("index", "index_put_") and any(x.dtype in MASKS for x in _tensors(args[1]))):
             self.note(name)
         result = func(*args, **(kwargs or {}))
         if not func.is_view and name not in IDLE:
