@@ -6,6 +6,8 @@ ways which layers take on a GPU alone lead to Caffe's figures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from golden_layers import (
@@ -139,3 +141,26 @@ def test_every_type_runs_here() -> None:
             seen.update(registered(named(name)["prototxt"]))
     missing = {name for name, kind in layer_types().items() if not kind.source} - seen - TESTED_ELSEWHERE
     assert missing == set()
+
+
+READINGS: list[Callable[[Tensor], object]] = [
+    Tensor.item,
+    Tensor.tolist,
+    Tensor.cpu,
+    bool,
+    lambda x: torch.ones(3)[x > 0],
+    lambda x: (x > 0).nonzero(),
+    lambda x: torch.tensor([1.0, 2.0], device=x.device),
+    lambda x: x.to("cpu"),
+]
+
+
+@pytest.mark.parametrize("reading", READINGS)
+def test_readings_are_seen(reading: Callable[[Tensor], object]) -> None:
+    x = torch.ones(1).expand(3) if reading in READINGS[4:6] else torch.ones(1)
+    with as_if_cuda() as waits:
+        reading(x * 2)
+        assert waits.found
+        waits.found.clear()
+        (x * 2).clamp(min=0).sum().masked_fill(x.max() > 1, 0)
+    assert waits.found == []
