@@ -1,6 +1,6 @@
 """Iterations of solver-train on a GPU beside the same training written by hand in PyTorch.
 
-    python benchmarks/train_gpu.py [--only TEXT] [--batch 256] [--rounds 7] [--device cuda]
+    python benchmarks/train_gpu.py [--only TEXT] [--batch 256] [--rounds 7] [--device cuda] [--plain]
 
 Ours is `solver_cli.Solver` as `solver-train` runs it, its data read from LMDB or HDF5, by the options that head the columns.
 By hand: the modules of `train.py` in channels_last, torch.optim.SGD(fused=True), pictures that lie on the GPU, one crop a
@@ -104,22 +104,25 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=256, help="of nets over pictures of ImageNet's size")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
+    parser.add_argument("--plain", action="store_true", help="without the sides that are compiled")
     options = parser.parse_args()
+    sides = [side for side in (*OURS, EAGER, COMPILED) if not (options.plain and "compile" in side)]
     name = torch.cuda.get_device_name() if options.device == "cuda" else "no GPU"
     print(f"$ python benchmarks/train_gpu.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"{machine()}; {name}")
     print("milliseconds an iteration, medians; ratios: by hand / the best of ours\n")
-    print("".join(f"{side:>22}" for side in (*OURS, EAGER, COMPILED)), " ratios  net, batch")
+    print("".join(f"{side:>22}" for side in sides), " ratios  net, batch")
     for net, case in CASES.items():
-        if options.only.lower() in net.lower():
-            report(net, replace(case, batch=options.batch) if case.crop else case, options.rounds, options.device)
+        if options.only == net or (options.only not in CASES and options.only.lower() in net.lower()):
+            case = replace(case, batch=options.batch) if case.crop else case
+            report(net, case, options.rounds, options.device, sides)
     print(f"load {os.getloadavg()[0]:.1f} at the end")
 
 
-def report(name: str, case: Case, rounds: int, device: str) -> None:
-    taken = train.measure(work, {side: (case, side, device) for side in (*OURS, EAGER, COMPILED)}, rounds)
-    best = min((taken[side] for side in OURS), key=median)
-    ratios = [median(b / a for a, b in zip(best, taken[side], strict=True)) for side in (EAGER, COMPILED)]
+def report(name: str, case: Case, rounds: int, device: str, sides: list[str]) -> None:
+    taken = train.measure(work, {side: (case, side, device) for side in sides}, rounds)
+    best = min((taken[side] for side in sides if side in OURS), key=median)
+    ratios = [median(b / a for a, b in zip(best, taken[side], strict=True)) for side in sides if side not in OURS]
     print(
         "".join(f"{median(values) * 1e3:22.2f}" for values in taken.values()),
         " ".join(f"{ratio:6.2f}" for ratio in ratios),

@@ -87,6 +87,7 @@ class LayerType:
     apart: Says = False  # row n of each top (but a loss) depends on row n of each bottom alone: a batch may run in pieces
     half: Says = False  # it works on halves; all others get and give float32
     dynamic: bool = False  # values decide the tops' shapes
+    waits: Says = False  # it reads values while it works, for which a GPU is waited for; so do all that are dynamic
     once: bool = False  # it does more than to make its tops, so it is neither compiled nor run again
     view: bool = False  # its tops lie in its bottoms' memory
     convolves: bool = False  # a CPU's weights are best with channels last, and cuDNN takes scratch memory

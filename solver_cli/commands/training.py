@@ -74,6 +74,8 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
         check_there(snapshot)
         spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, run.gpu, run.cpu, ranks)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL and pinned memory take the current one: else all ranks were on GPU 0 as well
     kept = keep_memory() if device.type == "cpu" else nullcontext()
     signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect))
     with kept, signals, joined(device, ranks, meeting) as ranks, closing(build(spec, run, device, ranks)) as solver:

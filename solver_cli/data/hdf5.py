@@ -196,7 +196,7 @@ def read_dataset(file: Any, name: str, field: str) -> NDArray[np.float32]:
         return dataset[...].astype(np.float32)  # type: ignore[no-any-return]
 
 
-@register_layer("HDF5Output", bottoms=2, tops=0, once=True)
+@register_layer("HDF5Output", bottoms=2, tops=0, once=True, waits=True)
 class HDF5Output(nn.Module):
     """Store two bottoms as the datasets `data` and `label` of a new HDF5 file, four axes each; in one forward pass only."""
 

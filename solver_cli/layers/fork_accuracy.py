@@ -48,13 +48,13 @@ class SegAccuracy(nn.Module):
         if readable(target):
             check_labels(target.view(labels.shape), self.classes)
         target, wrong = guarded(target, self.classes)
-        places = (target * self.classes + found)[counted]
-        batch = torch.bincount(places, minlength=self.classes**2).view_as(self.counts)
-        self.counts = batch.to(torch.float64) + (0 if self.reset_each else self.counts)
+        before = torch.zeros_like(self.counts) if self.reset_each else self.counts
+        places = target * self.classes + found
+        self.counts = before.flatten().index_add(0, places, counted.to(before.dtype)).view_as(before)
         hits, actual, predicted = self.counts.diagonal(), self.counts.sum(1), self.counts.sum(0)
         either, seen = actual + predicted - hits, actual > 0
         share = hits.sum() / actual.sum().clamp(min=1)
-        recall = (hits / actual.clamp(min=1))[seen].sum() / seen.sum().clamp(min=1)
+        recall = (hits / actual.clamp(min=1)).sum() / seen.sum().clamp(min=1)  # no class has hits that is not seen
         jaccard = torch.where(hits == either, 1, hits / either.clamp(min=1)).mean()
         top = torch.stack([share, recall, jaccard]).to(x.dtype).view(1, 1, 1, 3)
         return poisoned(top, wrong)

@@ -201,7 +201,7 @@ class MultiBoxLoss(nn.Module):
         """What the class of each box costs (N, P)."""
         if self.param.conf_loss_type == MultiBoxLossParameter.SOFTMAX:
             return scores.log_softmax(2).gather(2, labels.unsqueeze(2)).squeeze(2).neg_().clamp_(max=BOUND)
-        hot = F.one_hot(labels, scores.shape[2]).to(scores)
+        hot = torch.zeros_like(scores).scatter_(2, labels.unsqueeze(2), 1)
         return F.binary_cross_entropy_with_logits(scores, hot, reduction="none").sum(2)
 
     def _mine(

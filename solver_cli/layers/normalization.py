@@ -135,7 +135,8 @@ def over_batch(x: Tensor, scale: Tensor | None, bias: Tensor | None, eps: float)
     """`x` normalised by its own statistics, and these: mean and unbiased variance (0 of one value) of each channel."""
     values = x.numel() // max(x.shape[1], 1)
     dtype = torch.promote_types(x.dtype, torch.float32)
-    mean, variance = x.new_zeros(x.shape[1], dtype=dtype), x.new_zeros(x.shape[1], dtype=dtype)
+    both = x.new_zeros(2, x.shape[1], dtype=dtype)
+    mean, variance = both[0], both[1]
     if values == 1:  # torch refuses to divide by values - 1; the deviation is 0 and so is everything else
         return F.batch_norm(x - x, mean, torch.ones_like(mean), scale, bias, eps=0.0), x.detach().flatten(), variance
     if _summed_naively(x):

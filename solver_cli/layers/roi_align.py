@@ -7,16 +7,25 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import ROIAlignParameter
+from solver_cli.caffe_pb2 import LayerParameter, ROIAlignParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape
 from solver_cli.layers.roi import checked_rois, pictures_of
-from solver_cli.registry import layer
+from solver_cli.registry import Shapes, layer
 
 PIECE = 1 << 26  # values of rois, summed up along the height, that are held at once
 
 
-@layer("ROIAlign", origin="py-RFCN-priv", param="roi_align_param", bottoms=2)
+def _counts_samples(param: LayerParameter, bottoms: Shapes) -> bool:
+    """Whether the rois say how many samples there are."""
+    return _samples(param.roi_align_param) <= 0
+
+
+def _samples(param: ROIAlignParameter) -> int:
+    return param.sample_ratio if param.HasField("sample_ratio") else param.sampling_ratio
+
+
+@layer("ROIAlign", origin="py-RFCN-priv", param="roi_align_param", bottoms=2, waits=_counts_samples)
 class ROIAlign(nn.Module):
     """top = the mean of bilinear samples in each of pooled_h x pooled_w cells of each roi: (R, C, pooled_h, pooled_w)
 
@@ -33,7 +42,7 @@ class ROIAlign(nn.Module):
         if param.HasField("sampling_ratio") and param.HasField("sample_ratio"):
             raise ConfigError("sampling_ratio means the same: give one of them", field="roi_align_param.sample_ratio")
         self.size, self.scale = (param.pooled_h, param.pooled_w), param.spatial_scale
-        self.samples = param.sample_ratio if param.HasField("sample_ratio") else param.sampling_ratio
+        self.samples = _samples(param)
 
     def forward(self, x: Tensor, rois: Tensor) -> Tensor:
         rois = checked_rois(x, rois)

@@ -329,11 +329,15 @@ class Net(nn.Module):
             if node.run is not None or all(top in given for top in node.tops):
                 continue
             try:
-                tensors = node.source.next_batch() if node.source else map(torch.zeros, node.shapes)
+                tensors = node.source.next_batch() if node.source else self._zeros(node)
             except Error as error:
                 raise node.spec.locate(error) from None
             batch.update({top: t.to(self.device, non_blocking=True) for top, t in zip(node.tops, tensors, strict=True)})
         return {name: tensor for name, tensor in batch.items() if name not in given}
+
+    def _zeros(self, node: Node) -> tuple[Tensor, ...]:
+        """What an Input layer holds to whom nothing is given."""
+        return tuple(torch.zeros(shape, device=self.device) for shape in node.shapes)
 
     def read_ahead(self, interrupted: Callable[[], bool] = lambda: False) -> None:
         """From now on, let a thread for each data layer that reads files do so while the net computes.

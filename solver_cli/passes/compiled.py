@@ -64,13 +64,14 @@ class Compiled:
     def _of(self, nodes: Sequence[Node]) -> list[tuple[bool, Section]]:
         key = tuple(map(id, nodes))
         if key not in self._parts:
-            groups = groupby((node for node in nodes if node.run is not None), lambda node: plain(node.kind))
+            running = (node for node in nodes if node.run is not None)
+            groups = groupby(running, lambda node: plain(node.kind) or node.holds(node.kind.waits))
             self._parts[key] = [(alone, Section(list(part), joins=False)) for alone, part in groups]
         return self._parts[key]
 
     def _compiled(self, part: Section, blobs: Blobs, shares: Shares) -> Tensor:
         """Run a stretch on its bottoms; masks that layers draw, and what part of a mean losses are, are inputs as well."""
-        parts = {node: torch.as_tensor(shares[node]) for node in part.nodes if node in shares} if shares else {}
+        parts = {node: self._there(shares[node]) for node in part.nodes if node in shares} if shares else {}
         names = list(dict.fromkeys(part.bottoms))
         key = part, tuple(parts)
         graph = self.net.device.type == "cuda" and part.nodes == [node for node in self.net.nodes if node.run is not None]
@@ -89,6 +90,10 @@ class Compiled:
                 node.drawing.mask = mask
         blobs.update({name: x.clone() for name, x in tops.items()} if graph else tops)
         return loss.clone() if graph else loss  # type: ignore[no-any-return]
+
+    def _there(self, share: Tensor | float) -> Tensor:
+        """A share on the net's device: with an input on the CPU there is no CUDA graph. A GPU is not waited for."""
+        return share if isinstance(share, Tensor) else torch.full((), share, device=self.net.device)
 
     def _function(self, part: Section, names: list[str], shared: list[Node]) -> Callable[..., tuple[Tensor, Blobs]]:
         """The stretch as a function of tensors."""

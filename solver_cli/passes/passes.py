@@ -80,10 +80,12 @@ class Passes:
     @contextmanager
     def _kept(self) -> Iterator[None]:
         """Put statistics (BatchNorm's) back if an error comes."""
-        before = torch.cat([blob.detach().flatten() for blob in self._statistics]) if self._statistics else torch.empty(0)
+        before = torch.cat([blob.detach().flatten() for blob in self._statistics]) if self._statistics else None
         try:
             yield
         except BaseException:
+            if before is None:
+                raise
             sizes = [blob.numel() for blob in self._statistics]
             for blob, values in zip(self._statistics, torch.split(before, sizes), strict=True):
                 blob.data.copy_(values.view_as(blob))

@@ -47,20 +47,20 @@ class Clock:
     """Marks moments in the work of a device; on a GPU by events, which cost its work nothing."""
 
     def __init__(self, device: torch.device):
-        self.cuda = device.type == "cuda"
+        self.device, self.cuda = device, device.type == "cuda"
 
     def mark(self) -> Any:
         """This moment: on a GPU when what has been asked of it so far is done."""
         if not self.cuda:
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
-        event.record()
+        event.record(torch.cuda.current_stream(self.device))
         return event
 
     def settle(self) -> None:
         """Wait until all marks are behind: `between` may be asked then."""
         if self.cuda:
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(self.device)
 
     def between(self, begin: Any, end: Any) -> float:
         """The milliseconds from one mark to another."""

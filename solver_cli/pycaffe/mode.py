@@ -162,5 +162,5 @@ class Timer:
     @staticmethod
     def _now() -> float:
         if _Mode.gpu:
-            torch.cuda.synchronize()
+            torch.cuda.synchronize(_Mode.index)
         return time.perf_counter()

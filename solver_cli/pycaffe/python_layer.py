@@ -27,7 +27,7 @@ def _named(param: LayerParameter) -> str:
     return f"{param.python_param.module}.{param.python_param.layer}"
 
 
-@layer("Python", bottoms=(0, None), tops=(0, None), once=True, user_code=_named)
+@layer("Python", bottoms=(0, None), tops=(0, None), once=True, waits=True, user_code=_named)
 class PythonLayer(nn.Module):
     """What the class `layer` of the Python module `module` computes.
 

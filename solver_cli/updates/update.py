@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,7 +40,7 @@ class Update:
     @torch.no_grad()
     def __call__(self, rate: float, iteration: int, passes: int) -> None:
         """Change the weights by their gradients, which are summed over `passes` passes."""
-        gradients = [_gradient(learned.blob) for learned in self.net.learned]
+        gradients = _gradients([learned.blob for learned in self.net.learned])
         if not gradients:  # torch takes no empty lists
             return
         bad = self.scale.unscale(gradients) if self.scale else None
@@ -162,6 +163,18 @@ def _as_it_lies(x: Tensor) -> Tensor:
     return x if x.is_contiguous() else x.movedim(1, -1)
 
 
-def _gradient(blob: Tensor) -> Tensor:
-    """A blob's gradient; zeros where the loss does not reach it."""
-    return blob.grad if blob.grad is not None else torch.zeros_like(blob)
+def _gradients(blobs: Sequence[Tensor]) -> list[Tensor]:
+    """The gradients; zeros where the loss does not reach a blob, such as statistics: in one piece, so that a net with many
+    of them does not keep a GPU busy with making zeros."""
+    found = {id(blob): torch.zeros_like(blob) if blob.grad is None else blob.grad for blob in blobs if not _plain(blob)}
+    missing = [blob for blob in blobs if _plain(blob)]
+    if missing:
+        sizes = [blob.numel() for blob in missing]
+        parts = torch.split(missing[0].new_zeros(sum(sizes)), sizes)
+        found.update((id(blob), part.view_as(blob)) for blob, part in zip(missing, parts, strict=True))
+    return [found[id(blob)] for blob in blobs]
+
+
+def _plain(blob: Tensor) -> bool:
+    """Whether it has no gradient, and zeros for one may lie in a row with others."""
+    return blob.grad is None and blob.is_contiguous()

@@ -1,0 +1,131 @@
+"""What stands in for a GPU where there is none: the device meta, and tensors of the CPU that say they are a GPU's.
+
+`Waits` sees what would make a GPU be waited for, by torch's own means (see torch.utils._python_dispatch, torch.overrides).
+`as_if_cuda` lets the code take the ways that it takes on a GPU, with the CPU's numbers.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+OURS = Path(__file__).parents[1] / "solver_cli"
+GPU, CPU = torch.device("cuda", 0), torch.device("cpu")
+READS = {  # operators that look at values before they know what to give
+    *("_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "bincount", "_unique2", "unique_dim"),
+    *("unique_consecutive", "repeat_interleave"),
+}
+MASKS = (torch.bool, torch.uint8)  # indices whose ones are counted first
+IDLE = {"empty", "empty_like", "empty_strided", "promote_types", "detach"}  # operators that give a GPU nothing to do
+TAKES = {"item", "tolist", "numpy", "cpu", "__bool__", "__int__", "__float__", "__index__", "__array__", "__contains__"}
+SENDS = {"tensor", "as_tensor", "asarray", "new_tensor"}  # numbers of Python's: on a GPU such a copy waits
+
+
+class Waits(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """While it is on, notes in `found` what a GPU would be waited for, and counts in `launched` the operators that work.
+
+    With `meta` tensors of more than one number that are elsewhere are noted as well.
+    """
+
+    def __init__(self, meta: bool = False):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.meta = meta
+        self.found: list[str] = []
+        self.launched: Counter[str] = Counter()
+        self._calls = _Calls(self)
+
+    def __enter__(self) -> Waits:
+        self._calls.__enter__()
+        super().__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        self._calls.__exit__(*error)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.partition("::")[2]
+        if name in READS or (name in ("index", "index_put_") and any(x.dtype in MASKS for x in _tensors(args[1]))):
+            self.note(name)
+        result = func(*args, **(kwargs or {}))
+        if not func.is_view and name not in IDLE:
+            self.launched[name] += 1
+        if self.meta and any(not x.is_meta and x.dim() for x in _tensors([result])):
+            self.note(f"{name} gives a tensor on the CPU")
+        return result
+
+    def note(self, what: str) -> None:
+        """Keep `what`, with the line of the package that did it."""
+        ours = [frame for frame in traceback.extract_stack() if frame.filename.startswith(str(OURS))]
+        place = f"{Path(ours[-1].filename).relative_to(OURS)}:{ours[-1].lineno}: {ours[-1].line}" if ours else "torch itself"
+        self.found.append(f"{what} in {place}")
+
+
+class _Calls(TorchFunctionMode):
+    """Sees calls that need not come down to an operator: a CPU's numbers are read where they lie."""
+
+    def __init__(self, waits: Waits):
+        super().__init__()
+        self.waits = waits
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = getattr(func, "__name__", "")
+        kwargs = kwargs or {}
+        if name in TAKES or (name == "to" and "cpu" in _devices(args, kwargs)):
+            self.waits.note(name)
+        elif name in SENDS and str(kwargs.get("device", "cpu")) != "cpu" and not isinstance(args[-1], Tensor):
+            self.waits.note(f"numbers by {name}")
+        return func(*args, **kwargs)
+
+
+class _Pretence(TorchFunctionMode):
+    """Tensors of the CPU say they are a GPU's, and what is asked of the GPU is done on the CPU."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        getter = getattr(getattr(func, "__self__", None), "__name__", "")
+        if getattr(func, "__name__", "") != "__get__":
+            getter = ""
+        if getter == "is_cpu":
+            return False
+        if getter == "is_cuda":
+            return True
+        if getter == "device":
+            return GPU
+        args = tuple(CPU if isinstance(x, torch.device) and x.type == "cuda" else x for x in args)
+        if str(kwargs.get("device", "")).startswith("cuda"):
+            kwargs = {**kwargs, "device": CPU}
+        if kwargs.get("pin_memory"):
+            kwargs = {**kwargs, "pin_memory": False}
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def as_if_cuda() -> Iterator[Waits]:
+    """Inside, tensors of the CPU say they are a GPU's; what would be waited for is noted."""
+    waits = Waits()
+    with ExitStack() as stack:
+        stack.enter_context(_Pretence())
+        yield stack.enter_context(waits)
+
+
+def _devices(args: Any, kwargs: Any) -> list[str]:
+    """The types of the devices that a call names."""
+    return [str(x).partition(":")[0] for x in (*args[1:2], kwargs.get("device")) if isinstance(x, (str, torch.device))]
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _tensors(value)
