@@ -24,7 +24,7 @@ TYPES = {
     "LiteFlowNet": "ExpMax Grid NegSquare Warp",
     "MS-CNN": "BboxAccuracy BoxOutput DecodeBBox DetectionAccuracy DetectionLoss ImageGtData ProposalTarget",
     "MobileNet-YOLO": "AssistedExcitation GaussianYolov3 LaneData SegmentationEvaluate YoloSeg",
-    "NVCaffe": "DetectNetTransformation TRT",
+    "NVCaffe": "TRT",
     "NormFace": (
         "Arccos BatchContrastiveLoss ChannelScale ConfidencePenaltyLoss CorrelationLoss Cosine FCNAccuracy "
         "GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance "

@@ -77,6 +77,7 @@ UNREAD: Rows = {
     "DeepLab": {"ImageDataParameter": "has_label", "SegAccuracyParameter": "metric"},
     "FlowNet2": {"DataParameter": "huge_video_dataset limit_samples"},
     "NVCaffe": {
+        "DetectNetAugmentationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
         "MultiBoxLossParameter": "ignore_difficult_gt",
         "PoolingParameter": "torch_pooling",
         "TransformationParameter": "num_labels",
