@@ -97,7 +97,7 @@ NOT_YET: Rows = {
         "BatchNormParameter": "update_global_stats",
         "EuclideanLossParameter": "type",
         "ImageDataParameter": "max_labels",
-        "LayerParameter": "strict_dim softmaxloss_param",
+        "LayerParameter": "softmaxloss_param",
     },
     "FlowNet2": {
         "DataParameter": (
@@ -259,6 +259,7 @@ WHY = {
     "layer",
     "DropoutParameter.random_seed": "it seeds cuDNN's own draws: the solver's random_seed makes all draws repeatable",
     "ImageDataParameter.dataset_share_per_node": "it shares a list among machines: give this one a list of its own",
+    "LayerParameter.softmaxloss_param": "in SoftmaxWithLoss one ignore_label is taken, without a weight_source",
     "LossParameter.label_smoothing": "NVCaffe knows it in SoftmaxWithLoss",
     "LossParameter.normalization": "R-FCN knows it in SoftmaxWithLoss, SmoothL1Loss and their OHEM kinds",
     "LossParameter.pre_fixed_normalizer": "R-FCN knows it in SoftmaxWithLoss, SmoothL1Loss and their OHEM kinds",
