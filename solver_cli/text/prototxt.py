@@ -297,7 +297,7 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
             return several
         near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
         near = near or _elsewhere(match[2], text, root, where)
-        remedy = "" if near.startswith((" (did", ":")) or not match[2].isidentifier() else REMEDY
+        remedy = "" if near.startswith(" (did") or ":" in near or not match[2].isidentifier() else REMEDY
         return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
         values = _enum_values(root, match[1])

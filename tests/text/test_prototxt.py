@@ -33,6 +33,7 @@ LAYER, SOLVER = ([f.name for f in of.DESCRIPTOR.fields if f.number < 3000] for o
         ("base_lr: -0,01", "1:1: field 'base_lr' takes one value"),
         ('net: ["a", "b"]', "1:1: field 'net' takes one value"),
         ("test_iter: 10, 20, 30", "1:1: field 'test_iter' takes several values in brackets: test_iter: [1, 2]"),
+        ("update_interval: 2", "1:1: SolverParameter has no field 'update_interval' (of yjxiong's fork): iter_size takes so many passes an update"),
         ("12: 3", "1:1: SolverParameter has no field '12'"),
         ("max_iter: 1\n{", "2:1: expected a field's name, not '{'"),
         ("max_iter: O", "1:11: expected a whole number, not 'O'"),
