@@ -289,6 +289,7 @@ class SolverParameter(Message):
     LOOKAHEAD_ALPHA_FIELD_NUMBER: ClassVar[int]
     LOG_AVG_GRADIENT_NORM_FIELD_NUMBER: ClassVar[int]
     TEST_BEFORE_SNAPSHOT_FIELD_NUMBER: ClassVar[int]
+    DEVICE_IDS_FIELD_NUMBER: ClassVar[int]
     net: str
     @property
     def net_param(self) -> NetParameter: ...
@@ -384,6 +385,7 @@ class SolverParameter(Message):
     lookahead_alpha: float
     log_avg_gradient_norm: bool
     test_before_snapshot: bool
+    device_ids: RepeatedScalarFieldContainer[int]
     def __init__(
         self,
         *,
@@ -479,6 +481,7 @@ class SolverParameter(Message):
         lookahead_alpha: float | None = ...,
         log_avg_gradient_norm: bool | None = ...,
         test_before_snapshot: bool | None = ...,
+        device_ids: Iterable[int] | None = ...,
     ) -> None: ...
 
 class SolverState(Message):

@@ -24,7 +24,7 @@ TYPES = {
     "LiteFlowNet": "ExpMax Grid NegSquare Warp",
     "MS-CNN": "BboxAccuracy BoxOutput DecodeBBox DetectionAccuracy DetectionLoss ImageGtData ProposalTarget",
     "MobileNet-YOLO": "AssistedExcitation GaussianYolov3 LaneData SegmentationEvaluate YoloSeg",
-    "NVCaffe": "DetectNetTransformation TRT",
+    "NVCaffe": "TRT",
     "NormFace": (
         "Arccos BatchContrastiveLoss ChannelScale ConfidencePenaltyLoss CorrelationLoss Cosine FCNAccuracy "
         "GeneralContrastiveLoss GeneralTripletLoss GlobalLSEMargin Gram Hotspot InnerDistance "
@@ -54,7 +54,17 @@ FIELDS = {
         "yuvtorgb_param"
     ),
     "CharlesShang": "clustering_param lstm_unit_param multiple_inner_product_param pyramid_lstm_param",
+    "Intel": "multinode_param remote_data_param",
+    "NVCaffe": "var_sz_img_enabled",
     "NormFace": "is_pyramid_test out_height_scale out_width_scale",
+    "yjxiong": "debug_display length_first mem_data_source mpi_skip_step update_interval",
+}
+REMEDIES = {  # fields whose work another one does
+    "debug_display": "debug_info shows its figures at each display",
+    "mpi_skip_step": "ranks are dealt their records without it",
+    "multinode_param": "torchrun joins machines, see docs/ranks.md",
+    "update_interval": "iter_size takes so many passes an update",
+    "var_sz_img_enabled": "img_rand_resize_lower, img_rand_resize_upper and crop_size work without it",
 }
 _TYPES, _FIELDS = ({name: fork for fork, names in rows.items() for name in names.split()} for rows in (TYPES, FIELDS))
 
@@ -65,5 +75,6 @@ def has_type(name: str) -> str:
 
 
 def has_field(name: str) -> str:
-    """The same for a field of a message."""
-    return f" (of {_FIELDS[name]}'s fork)" if name in _FIELDS else ""
+    """The same for a field of a message, and what does its work instead."""
+    remedy = f": {REMEDIES[name]}" if name in REMEDIES else ""
+    return f" (of {_FIELDS[name]}'s fork){remedy}" if name in _FIELDS else ""

@@ -109,6 +109,12 @@ def positive_unitball(blob: Tensor, filler: FillerParameter, generator: torch.Ge
     rows.div_(rows.sum(1, keepdim=True))
 
 
+def gaussian_unitball(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
+    """N(0, 1), each slice along axis 0 divided by the root of its sum of squares (NormFace)."""
+    rows = blob.normal_(0, 1, generator=generator).view(blob.shape[0], -1)
+    rows.div_((rows.square().sum(1, keepdim=True) + 1e-12).sqrt())
+
+
 def xavier(blob: Tensor, filler: FillerParameter, generator: torch.Generator) -> None:
     """U(-a, a), a = sqrt(3 / n), n from `fan`."""
     a = math.sqrt(3 / fan(blob, filler))
@@ -131,5 +137,6 @@ def bilinear(blob: Tensor, filler: FillerParameter, generator: torch.Generator) 
 
 
 FILLERS: dict[str, Filler] = {
-    f.__name__: f for f in (constant, uniform, gaussian, positive_unitball, xavier, msra, bilinear)
+    f.__name__: f
+    for f in (constant, uniform, gaussian, positive_unitball, gaussian_unitball, xavier, msra, bilinear)
 }

@@ -92,3 +92,12 @@ layer {{ name: "fc" type: "InnerProduct" bottom: "x" top: "y" inner_product_para
 def test_no_values():
     with pytest.raises(ConfigError, match=r"shape \(0, 3\) has no values"):
         fill(torch.empty(0, 3), FillerParameter(), torch.Generator())
+
+
+def test_gaussian_unitball():
+    """NormFace's: directions all over the sphere, of length 1."""
+    blob = torch.empty(500, 2, 4)
+    fill(blob, filler('type: "gaussian_unitball"'), torch.Generator().manual_seed(3))
+    torch.testing.assert_close(blob.square().sum((1, 2)), torch.ones(500))
+    assert blob.mean().item() == pytest.approx(0, abs=5 * math.sqrt(1 / 8 / 4000))
+    assert blob.std().item() == pytest.approx(math.sqrt(1 / 8), rel=0.01)

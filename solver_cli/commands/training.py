@@ -37,13 +37,28 @@ def train(path: str, run: RunOptions) -> int:
     process; the exit code. Raises Error."""
     if own := from_environment():
         return train_rank(path, run, own, "env://")
-    size = len(gpu_numbers(run.gpu) or [0]) if run.gpu is not None else run.ranks
+    size = ranks_wanted(path, run)
     if size == 1:
         return train_rank(path, run, ALONE)
     with log.silent():  # the first rank says it all
         bring(run.schema, run.layers, run.python_layers)
         choose_device(effective(path, settings=run.settings), run.gpu, run.cpu, Ranks(size - 1, size, size - 1))
     return launch(start_rank, size, size, path, run)
+
+
+def ranks_wanted(path: str, run: RunOptions) -> int:
+    """How many ranks the options, else the solver file's device_id: [0, 1], ask for. Raises Error."""
+    if run.gpu is not None:
+        return len(gpu_numbers(run.gpu) or [0])
+    if run.cpu or run.ranks > 1 or not torch.cuda.is_available():
+        return run.ranks
+    with log.silent():
+        bring(run.schema, run.layers, run.python_layers)
+        spec = effective(path, settings=run.settings)
+    several = spec.param.device_ids if spec.param.solver_mode == SolverParameter.SolverMode.Value("GPU") else []
+    if len(set(several)) < len(several):
+        spec.fail("device_id names a GPU twice: name each once, or say --gpu 0,1", "device_id")
+    return len(several) or 1
 
 
 def start_rank(rank: int, meeting: str, size: int, path: str, run: RunOptions) -> None:
@@ -127,6 +142,8 @@ def effective(
     spec = read_solver(path)
     for name, value in settings:
         prototxt.set_field(spec.param, name, value)
+        if name == "device_id":
+            spec.param.ClearField("device_ids")
     fill_in_prefix(spec.param, path)
     spec.param.train_state.level = level
     spec.param.train_state.stage.extend(stages)
@@ -140,14 +157,17 @@ def effective(
 def choose_device(spec: SolverSpec, gpu: str | None, cpu: bool, ranks: Ranks = ALONE) -> torch.device:
     """The device of a rank that the options, else the solver file, ask for. Raises DeviceError, ConfigError."""
     wants_gpu = spec.param.solver_mode == SolverParameter.SolverMode.Value("GPU")
-    if gpu is None and not cpu and wants_gpu and not torch.cuda.is_available() and spec.param.HasField("solver_mode"):
+    said = spec.param.HasField("solver_mode") or len(spec.param.device_ids) > 1
+    if gpu is None and not cpu and wants_gpu and not torch.cuda.is_available() and said:
         log.warning("caffe.cpp:197", "solver_mode is GPU, but there is no GPU here: training on the CPU (--cpu says so).")
     if cpu or (gpu is None and not (wants_gpu and torch.cuda.is_available())):
         log.info("caffe.cpp:197", "Use CPU.")
         return torch.device("cpu")
-    several = list(range(ranks.size)) if ranks.size > 1 else [spec.param.device_id]
+    several = list(spec.param.device_ids) or [spec.param.device_id]
     if gpu is not None:
         several = gpu_numbers(gpu) or [0]
+    elif len(several) < ranks.size:
+        several = list(range(ranks.size))
     if ranks.local >= len(several):
         raise DeviceError(f"--gpu {gpu}: rank {ranks.rank}, number {ranks.local} on its machine, has no GPU there")
     index = several[ranks.local]

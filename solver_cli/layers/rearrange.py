@@ -14,9 +14,9 @@ def _four_axes(x: Tensor) -> None:
         raise ConfigError(f"the bottom must have 4 axes (N, C, H, W), not the shape {shape_of(x)}", field="bottom[0]")
 
 
-@layer("Gather", origin="yjxiong", bottoms=(1, None), tops=SAME, param=None, apart=True, half=True, view=True)
+@layer("Gather", origin="yjxiong", bottoms=(1, None), tops=SAME, param=None, apart=True, half=True, view=True, each=True)
 def gather(*bottoms: Tensor) -> tuple[Tensor, ...]:
-    """tops = bottoms: yjxiong's layer puts the parts of several machines together, of which there is one"""
+    """tops = bottoms: yjxiong's layer puts the batches of several GPUs together; here each goes on with its own"""
     return tuple(x.view_as(x) for x in bottoms)
 
 

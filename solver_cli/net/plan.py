@@ -367,7 +367,7 @@ def backward_needs(nodes: list[Node], force: bool) -> list[tuple[bool, list[bool
         learns = any(learned.blob.requires_grad for learned in node.learned)
         wanted = list(node.param.propagate_down) or bottoms
         need = any(bottoms) or learns
-        made.update(dict.fromkeys(node.tops, need))
+        made.update(zip(node.tops, bottoms if node.kind.each else [need] * len(node.tops), strict=True))
         needs.append((need, wanted))
     found = list(_under_loss(nodes, needs))
     return [_forced(node, wanted) for node, (_, wanted) in zip(nodes, found, strict=True)] if force else found

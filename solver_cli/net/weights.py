@@ -60,7 +60,8 @@ def _matches(nodes: Sequence[Node], weights: caffemodel.Weights, path: str) -> I
         for index, (blob, array) in enumerate(zip(node.blobs(), layer.blobs, strict=False)):
             if array is None:
                 continue
-            if not layer.fits(index, blob.shape):
+            any_shape = not node.param.strict_dim and array.size == blob.numel()  # DeepLab's: only the count matters
+            if not layer.fits(index, blob.shape) and not any_shape:
                 raise SnapshotError(
                     f"layer '{layer.name}', blob {index}: its shape is {shape_string(array.shape)} in the file, "
                     f"{shape_string(tuple(blob.shape))} in the net ({node.spec.where()}): rename the layer to learn it from "

@@ -132,7 +132,7 @@ class Pieces:
         masks: dict[Node, list[Tensor]] = {node: [] for node in self.net.nodes if node.drawing}
         for batch in dict.fromkeys(batch for _, batch in self.pieces):
             for node, drawn in masks.items():
-                (shape,) = node.shapes
+                shape = node.shapes[0]
                 size = len(batch) if shape[:1] == (self.cuts.records,) else shape[0]
                 drawn.append(node.drawing.draw(data.new_empty(()).expand(size, *shape[1:])))
         return {node: torch.cat(drawn) for node, drawn in masks.items()}

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 from solver_cli import log
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.errors import ConfigError, nearest
+from solver_cli.text import deeplab
 from solver_cli.text.netspec import LayerSpec, NetSpec
 
 BVLC = "bvlc"
@@ -121,6 +122,7 @@ def tell(net: NetSpec, layers: Sequence[LayerSpec]) -> list[LayerSpec]:
         raise ConfigError(
             f"unknown dialect '{net.dialect}': expected one of {', '.join(DIALECTS)}{nearest(net.dialect, DIALECTS)}"
         )
+    layers = [deeplab.translated(layer) if layer.param.HasField("softmaxloss_param") else layer for layer in layers]
     layers = _handed_down(net, layers)
     own = [_own(layer.param) for layer in layers]
     spoken = Counter(row.dialect for row, _ in filter(None, own))

@@ -77,6 +77,7 @@ UNREAD: Rows = {
     "DeepLab": {"ImageDataParameter": "has_label", "SegAccuracyParameter": "metric"},
     "FlowNet2": {"DataParameter": "huge_video_dataset limit_samples"},
     "NVCaffe": {
+        "DetectNetAugmentationParameter": "resize_param noise_param distort_param expand_param emit_constraint",
         "MultiBoxLossParameter": "ignore_difficult_gt",
         "PoolingParameter": "torch_pooling",
         "TransformationParameter": "num_labels",
@@ -96,7 +97,7 @@ NOT_YET: Rows = {
         "BatchNormParameter": "update_global_stats",
         "EuclideanLossParameter": "type",
         "ImageDataParameter": "max_labels",
-        "LayerParameter": "strict_dim softmaxloss_param",
+        "LayerParameter": "softmaxloss_param",
     },
     "FlowNet2": {
         "DataParameter": (
@@ -258,6 +259,7 @@ WHY = {
     "layer",
     "DropoutParameter.random_seed": "it seeds cuDNN's own draws: the solver's random_seed makes all draws repeatable",
     "ImageDataParameter.dataset_share_per_node": "it shares a list among machines: give this one a list of its own",
+    "LayerParameter.softmaxloss_param": "in SoftmaxWithLoss one ignore_label is taken, without a weight_source",
     "LossParameter.label_smoothing": "NVCaffe knows it in SoftmaxWithLoss",
     "LossParameter.normalization": "R-FCN knows it in SoftmaxWithLoss, SmoothL1Loss and their OHEM kinds",
     "LossParameter.pre_fixed_normalizer": "R-FCN knows it in SoftmaxWithLoss, SmoothL1Loss and their OHEM kinds",

@@ -19,8 +19,10 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from solver_cli import files, schema
+from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.elsewhere import has_field
 from solver_cli.errors import ConfigError, Where, nearest
+from solver_cli.text import gpus
 
 M = TypeVar("M", bound=Message)
 
@@ -91,11 +93,15 @@ def parse(text: str, message_type: type[M], file: str = "<text>") -> tuple[M, Pl
 
     What only an added schema has is marked in the tree, and kept in the message, unseen: see `schema`.
     """
-    message = _parsed(text, schema.wide(message_type), file)
+    plain, devices = gpus.taken_out(text) if message_type is SolverParameter else (text, [])
+    message: Any = _parsed(plain, schema.wide(message_type), file)
+    if devices:
+        message.device_id = devices[0]
+        message.device_ids.extend(devices if len(devices) > 1 else [])
     place = places(text)
     if differs := _differing(message.DESCRIPTOR, place, file, always=True):
         raise differs
-    missing = message.FindInitializationErrors()  # type: ignore[attr-defined]
+    missing = message.FindInitializationErrors()
     if missing:
         path, _, name = missing[0].rpartition(".")
         raise ConfigError(f"required field '{name}' is missing here", place.where(file, path))
@@ -291,7 +297,7 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
             return several
         near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
         near = near or _elsewhere(match[2], text, root, where)
-        remedy = "" if near.startswith((" (did", ":")) or not match[2].isidentifier() else REMEDY
+        remedy = "" if near.startswith(" (did") or ":" in near or not match[2].isidentifier() else REMEDY
         return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy}", where)
     if match := re.search(r'Enum type "caffe\.([\w.]+)" has no value (?:named|with number) (\S+?)\.?$', message):
         values = _enum_values(root, match[1])
@@ -312,7 +318,7 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
 
 
 def _several_values(text: str, where: Where, descriptor: Any = None) -> ConfigError | None:
-    """The error of `device_id: 0,1` or `[0,1]`, for which the parser names the second number or the bracket at `where`.
+    """The error of `max_iter: 10,000` or `[0,1]`, for which the parser names the second number or the bracket at `where`.
 
     `descriptor`: the message around, where it is known. None where the text is wrong in another way.
     """
@@ -328,7 +334,7 @@ def _several_values(text: str, where: Where, descriptor: Any = None) -> ConfigEr
     if field is not None and _repeated(field):
         words = f"takes several values in brackets: {name}: [1, 2]"
     else:
-        words = "takes one value" + ("; several GPUs are named by --gpu 0,1" if name == "device_id" else "")
+        words = "takes one value" + ("; several GPUs: device_id: [0, 1], or --gpu 0,1" if name == "device_id" else "")
     return ConfigError(f"field '{name}' {words}", Where(where.file, line, column))
 
 

@@ -318,6 +318,7 @@ FIXED = "param { lr_mult: 0 } param { lr_mult: 0 } "
         (NET, changed(SOLVER, ("max_iter: 2", "max_iter: -2")), "solver.prototxt:4:1: max_iter is -2: there are no iterations"),
         (NET, changed(SOLVER, ("base_lr: 0.1\n", "")), "solver.prototxt:1:1: base_lr is missing, so 0: the weights do not change"),
         (NET, changed(SOLVER, ("CPU", "GPU")), "solver_mode is GPU, but there is no GPU here: training on the CPU"),
+        (NET, changed(SOLVER, ("solver_mode: CPU", "device_id: [0, 1]")), "solver_mode is GPU, but there is no GPU here: training on the CPU"),
     ],
 )  # fmt: skip
 def test_warned(folder: Path, monkeypatch: pytest.MonkeyPatch, net: str, solver: str, expected: str) -> None:
@@ -327,6 +328,24 @@ def test_warned(folder: Path, monkeypatch: pytest.MonkeyPatch, net: str, solver:
     assert (ended.code, ended.complaints) == (0, [])
     (warning,) = [line for line in ended.stderr.splitlines() if line.startswith("W")]
     assert_like(warning.partition("] ")[2], expected)
+
+
+@pytest.mark.parametrize(
+    ("devices", "expected"),
+    [
+        ("[0, 1]", "there is no GPU 1: this machine has 1"),
+        ("[0, 1, 0]", "device_id names a GPU twice: name each once, or say --gpu 0,1"),
+    ],
+)
+def test_several_gpus_of_a_solver(folder: Path, monkeypatch: pytest.MonkeyPatch, devices: str, expected: str) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    write(folder, NET, changed(SOLVER, ("solver_mode: CPU", f"device_id: {devices}")))
+    ended = call(train, "solver.prototxt")
+    assert ended.code == 1
+    assert ended.complaints == [f"solver.prototxt:6:13: {expected}"]
+    assert call(train, "solver.prototxt", "--gpu", "1").complaints[0].startswith("error: --gpu 1: there is no GPU 1")
+    assert call(train, "solver.prototxt", "--set", "device_id=7").complaints == ["solver.prototxt:6:13: there is no GPU 7: this machine has 1"]
 
 
 # -- data -----------------------------------------------------------------------------------------------------------

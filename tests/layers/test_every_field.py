@@ -59,6 +59,7 @@ IDLE = {
     **{("YoloDetectionOutput", field): DARKNET for field in ("side", "coords")},
     ("YoloDetectionOutput", "label_map_file"): "names the classes for files that the fork's layer does not write",
     ("AnnotatedData", "label_map_file"): "names the classes for tools; SSD's layer only remembers it",
+    ("DetectNetTransformation", "coverage_type"): "has one value",
     **{(kind, "engine"): ONE_IMPLEMENTATION for kind in ENGINES},
     **{(kind, "force_nd_im2col"): ONE_IMPLEMENTATION for kind in CONVOLVING},
     **{("DetectionOutput", field): VISUALIZE for field in ("visualize_threshold", "save_file")},
@@ -90,6 +91,9 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "CtcLoss": TWO % ("3 dim: 2 dim: 4", "2 dim: 2")
     + 'layer { name: "test" type: "CtcLoss" bottom: "x" bottom: "z" top: "y" '
     "ctc_loss_param { alphabet_size: 4 time_step: 3 } }",
+    "DetectNetTransformation": TWO % ("2 dim: 3 dim: 8 dim: 9", "2 dim: 1 dim: 3 dim: 16")
+    + 'layer { name: "test" type: "DetectNetTransformation" bottom: "x" bottom: "z" top: "y" top: "w" '
+    "transform_param { mean_value: 1 } detectnet_augmentation_param { crop_prob: 1 scale_prob: 1 } }",
     "DiceCoefLoss": TWO % ("2 dim: 3 dim: 2", "2 dim: 1 dim: 2")
     + 'layer { name: "test" type: "DiceCoefLoss" bottom: "x" bottom: "z" top: "y" }',
     "ContinuationIndicator": INPUT + 'layer { name: "test" type: "ContinuationIndicator" bottom: "x" top: "y" '

@@ -67,3 +67,24 @@ def test_one_machine_alone(kind: str) -> None:
     layer, a, b = OneLayer(f'type: "{kind}"', (2, 3), (2,), tops=2), normal(2, 3), normal(2)
     for top, bottom in zip(layer(a, b), (a, b), strict=True):
         torch.testing.assert_close(top, bottom)
+
+
+GATHERED = """
+layer { name: "data" type: "Input" top: "x" top: "label" input_param { shape { dim: 4 dim: 3 } shape { dim: 4 } } }
+layer { name: "low" type: "InnerProduct" bottom: "x" top: "y" inner_product_param { num_output: 5
+  weight_filler { type: "xavier" } } }
+layer { name: "all" type: "%s" bottom: "y" bottom: "label" top: "all_y" top: "all_labels" }
+layer { name: "high" type: "InnerProduct" bottom: "all_y" top: "z" inner_product_param { num_output: 2
+  weight_filler { type: "xavier" } } }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "z" bottom: "all_labels" }
+"""
+
+
+def test_a_gathered_label_asks_for_no_gradient() -> None:
+    """yjxiong's Net gives each top of Gather what its bottom wants; of Scatter, as of others, all or none."""
+    net = Net.from_text(GATHERED % "Gather")
+    loss, _ = net({"x": normal(4, 3, grad=False).float(), "label": torch.tensor([0.0, 1, 1, 0])})
+    loss.backward()
+    assert net.params["low"][0].grad.abs().sum() > 0
+    with pytest.raises(ConfigError, match=r"there is no gradient for bottom 1 \('all_labels'\)"):
+        Net.from_text(GATHERED % "Scatter")

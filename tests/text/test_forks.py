@@ -113,7 +113,10 @@ def refusal(layer: str) -> str:
             'type: "InnerProduct" inner_product_param { num_output: 1 weight_filler { diag_val: 2 } }',
             "field 'diag_val' (of FlowNet2's fork) is not supported yet",
         ),
-        ('type: "Power" strict_dim: false', "field 'strict_dim' (of DeepLab's fork) is not supported yet"),
+        (
+            'type: "SoftmaxWithLoss" softmaxloss_param { ignore_label: [1, 2] }',
+            "field 'softmaxloss_param' (of DeepLab's fork) is not supported: in SoftmaxWithLoss one ignore_label is taken",
+        ),
     ],
 )
 def test_what_is_not_honoured_is_refused(layer: str, words: str) -> None:

@@ -25,14 +25,15 @@ LAYER, SOLVER = ([f.name for f in of.DESCRIPTOR.fields if f.number < 3000] for o
             "1:1: SolverParameter has no field 'params_pair': these are several solvers of Intel's: give each a file, and "
             "go on from one to the next by --weights",
         ),
-        ("device_id: 0,1", "1:1: field 'device_id' takes one value; several GPUs are named by --gpu 0,1"),
-        ("max_iter: 3\ndevice_id: [0, 1]", "2:1: field 'device_id' takes one value; several GPUs are named by --gpu 0,1"),
+        ("device_id: 0,1", "1:1: field 'device_id' takes one value; several GPUs: device_id: [0, 1], or --gpu 0,1"),
+        ("max_iter: 3\ndevice_id: [0, 1.5]", "2:1: field 'device_id' takes one value; several GPUs: device_id: [0, 1], or --gpu 0,1"),
         ("max_iter: 10,000", "1:1: field 'max_iter' takes one value"),
         ("max_iter: 100 000", "1:1: field 'max_iter' takes one value"),
         ("base_lr: 0,01", "1:1: field 'base_lr' takes one value"),
         ("base_lr: -0,01", "1:1: field 'base_lr' takes one value"),
         ('net: ["a", "b"]', "1:1: field 'net' takes one value"),
         ("test_iter: 10, 20, 30", "1:1: field 'test_iter' takes several values in brackets: test_iter: [1, 2]"),
+        ("update_interval: 2", "1:1: SolverParameter has no field 'update_interval' (of yjxiong's fork): iter_size takes so many passes an update"),
         ("12: 3", "1:1: SolverParameter has no field '12'"),
         ("max_iter: 1\n{", "2:1: expected a field's name, not '{'"),
         ("max_iter: O", "1:11: expected a whole number, not 'O'"),
@@ -113,7 +114,7 @@ def test_set_field(field: str, text: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("field", "text", "expected"),
     [
-        ("device_id", "0,1", "field 'device_id' takes one value; several GPUs are named by --gpu 0,1"),
+        ("device_id", "0,1", "field 'device_id' takes one value; several GPUs: device_id: .0, 1., or --gpu 0,1"),
         ("snapshot_prefix", r'"a\d"', "begins no escape"),
         ("snapshot_prefix", "caf\udce9", "the value is not in UTF-8"),
         ("caf\udce9", "1", "the field's name is not in UTF-8"),
@@ -160,3 +161,21 @@ def test_how_missing_data_are_made() -> None:
     assert how_made("configs/cifar10/cifar10_train_lmdb") == ": solver-tools data cifar10 makes it"
     assert how_made("configs/siamese/mnist_siamese_test_lmdb") == ": solver-tools data siamese makes it"
     assert how_made("my/own_lmdb") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "all_of_them"),
+    [
+        ("device_id: [2, 0,\n1]", 2, [2, 0, 1]),
+        ("device_id: 1\n# device_id: 5\ndevice_id: 3", 1, [1, 3]),
+        ("device_id: [4]", 4, []),
+        ("device_id: 4", 4, []),
+        ('snapshot_prefix: "device_id: [7, 8]"', 0, []),
+    ],
+)
+def test_several_gpus_of_a_solver(text: str, first: int, all_of_them: list[int]) -> None:
+    param, place = prototxt.parse(f"base_lr: 1\n{text}\nmax_iter: 3", SolverParameter)
+    assert (param.device_id, list(param.device_ids), param.max_iter) == (first, all_of_them, 3)
+    assert place.find("max_iter").line == 3 + text.count("\n")
+    with pytest.raises(ConfigError, match=f"{4 + text.count(chr(10))}:1: SolverParameter has no field 'mx'"):
+        prototxt.parse(f"base_lr: 1\n{text}\nmax_iter: 3\nmx: 2", SolverParameter)
