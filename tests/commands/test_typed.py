@@ -25,7 +25,8 @@ def shown(text: str) -> Iterator[str]:
     for part in re.findall(r"(?:^|&& )(solver-(?:train|tools) .*)$", "\n".join([blocks, *within]), re.M):
         line = re.split(r" +#| {3,}|&&|[|>]", part)[0].strip()
         arguments = line.removeprefix("solver-tools").split()[1:]
-        if arguments and "--help" not in arguments and not re.search(r"\[|\.\.\.|\b[A-Z]{3,}\b(?!-)", line.partition("--phase")[0]):
+        usage = re.search(r"\[|\.\.\.|\b[A-Z]{3,}\b(?!-)", line.partition("--phase")[0])
+        if arguments and "--help" not in arguments and not usage:
             yield line
 
 
