@@ -75,7 +75,7 @@ def test_real_command_without_a_file(folder: Path) -> None:
 
 def test_real_command_with_two_gpus(folder: Path) -> None:
     before = list(folder.iterdir())
-    expected = "error: --gpu 0,1: there is no GPU 1: this machine has 0 (--cpu trains without one)"
+    expected = "error: --gpu 0,1: there is no GPU 1: this machine has 0 (leave it out to train on the CPU)"
     refused(run("solver-train", "solver.prototxt", "--gpu", "0,1", folder=folder), expected, before)
 
 
