@@ -73,7 +73,7 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
         spec.param.ClearField("weights")  # the snapshot's count
     device = choose_device(spec, run.gpu, run.cpu, ranks)
     kept = keep_memory() if device.type == "cpu" else nullcontext()
-    signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect))
+    signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect), last=ranks.watched)
     with kept, signals, joined(device, ranks, meeting) as ranks, closing(build(spec, run, device, ranks)) as solver:
         solver.outside.action, solver.outside.ending = signals, signals.ending
         if snapshot:
