@@ -77,12 +77,13 @@ class OutOfMemory(Error):
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether torch, oneDNN, numpy or Python say that memory could not be had."""
+    """Whether torch, oneDNN, numpy, OpenCV or Python say that memory could not be had."""
     said = ("out of memory", "can't allocate memory", "std::bad_alloc", "STATUS_ALLOC_FAILED", "could not create a memory",
             "can't start new thread")  # fmt: skip
     text = str(error)
     short = any(words in text for words in said) or text.endswith(("not create a primitive", "not execute a primitive"))
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and short)
+    opencv = type(error).__module__ == "cv2" and "Insufficient memory" in text
+    return isinstance(error, MemoryError) or opencv or (isinstance(error, RuntimeError) and short)
 
 
 def one_line(text: str) -> str:

@@ -49,7 +49,7 @@ def reported(level: int = logging.INFO, quiet: bool = False, rank: str = "0") ->
         if line := own_failure(error):
             click.echo(line, err=True)
             leave(1)
-        if isinstance(error, (RuntimeError, MemoryError)) and (line := _device_trouble(error)):
+        if line := _device_trouble(error):
             click.echo(f"error: {line}", err=True)
             sys.exit(1)
         raise
@@ -85,11 +85,15 @@ def _nowhere() -> TextIO:
     return open(os.devnull, "r+")
 
 
-def _device_trouble(error: RuntimeError | MemoryError) -> str:
+def _device_trouble(error: Exception) -> str:
     """The line for what a user's machine may do to any step; "" for anything else, which is a bug of ours."""
     text = str(error).partition("\n")[0]
     if errors.out_of_memory(error):
+        if text.startswith("OpenCV"):
+            return f"out of memory: a picture is made too large ({text.rpartition('error: ')[2]})"
         return f"out of memory: lower batch_size, and raise iter_size by the same factor to train alike ({text})"
+    if not isinstance(error, RuntimeError):
+        return ""
     if "device-side assert" in text:
         return f"the GPU refused an index, mostly a label out of range: --cpu names it ({text})"
     return f"the GPU failed: {text}" if text.startswith("CUDA error") else ""

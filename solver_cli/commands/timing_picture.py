@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from solver_cli.commands.timing import Timing
 from solver_cli.errors import ConfigError, Where
-from solver_cli.formats.atomic import atomic_write
+from solver_cli.formats.atomic import atomic_write, check_place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,8 @@ WIDTH, ROW, HEAD, DPI = 11.0, 0.24, 1.3, 120  # inches, dots an inch
 
 
 def check(path: str) -> str:
-    """The kind of picture that a file's name asks for. Raises ConfigError, also where matplotlib is not installed."""
+    """The kind of picture that a file's name asks for. Raises Error, also where it cannot be written or matplotlib is not
+    installed."""
     kind = Path(path).suffix[1:].lower()
     if kind not in KINDS:
         raise ConfigError(f"a picture's name ends with .png or .svg, not '{Path(path).suffix}'", Where(path))
@@ -26,6 +27,7 @@ def check(path: str) -> str:
         import matplotlib.figure  # noqa: F401
     except ImportError:
         raise ConfigError("pictures need matplotlib: pip install 'solver-train[plots]'") from None
+    check_place(path)
     return kind
 
 

@@ -92,7 +92,7 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL and pinned memory take the current one: else all ranks were on GPU 0 as well
     kept = keep_memory() if device.type == "cpu" else nullcontext()
-    signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect))
+    signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect), last=ranks.watched)
     with kept, signals, joined(device, ranks, meeting) as ranks, closing(build(spec, run, device, ranks)) as solver:
         solver.watchers += samples(solver, run.python_layers)
         solver.outside.action, solver.outside.ending = signals, signals.ending

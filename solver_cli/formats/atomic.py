@@ -36,6 +36,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         _sync_folder(target.parent)
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make the folder `path`, and those above it, unless it is there. Raises SnapshotError."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise SnapshotError(f"the folder cannot be made: {reason(error)}", Where(os.fspath(path))) from None
+
+
 def check_place(path: str | os.PathLike[str]) -> None:
     """Raise SnapshotError unless a file `path` can be begun now; nothing is left of it."""
     with _temporary(path) as (target, _, _), suppress(FileNotFoundError):
@@ -60,7 +68,7 @@ def _temporary(path: str | os.PathLike[str]) -> Iterator[tuple[Path, Path, Binar
             yield target, temp, out
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not target.parent.is_dir():
-            message = f"the folder '{target.parent}' does not exist: create it, or name another (snapshot_prefix)"
+            message = f"the folder '{target.parent}' does not exist: create it, or name another"
         else:
             message = f"cannot be written: {reason(error)}"
         raise SnapshotError(message, Where(os.fspath(path))) from error

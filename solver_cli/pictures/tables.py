@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from solver_cli.errors import DataError, Where
-from solver_cli.formats.atomic import atomic_write, reason
+from solver_cli.formats.atomic import atomic_write, make_folder
 from solver_cli.pictures import rows
 from solver_cli.pictures.runlog import Run
 from solver_cli.pictures.runlog import read as read
@@ -39,10 +38,7 @@ def listed(tables: Named) -> str:
 
 def write(tables: Named, folder: str) -> Iterator[str]:
     """Write each table into `folder`, which is made if need be; a line for each file. Raises Error."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise DataError(f"the folder cannot be made: {reason(error)}", Where(folder)) from None
+    make_folder(folder)
     for name, text in tables.items():
         path = Path(folder) / name.replace("/", "_")
         with atomic_write(path) as file:

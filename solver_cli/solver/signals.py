@@ -47,7 +47,9 @@ class SignalHandler:
     the program ends is ended: see Workers.
     """
 
-    def __init__(self, sigint: Action, sighup: Action):
+    def __init__(self, sigint: Action, sighup: Action, last: bool = False):
+        """`last`: the process ends when this is left, and signals do nothing any more."""
+        self.last = last
         self.effects = {signal.SIGINT: sigint, signal.SIGTERM: Action.TERMINATE}
         if hasattr(signal, "SIGHUP"):
             self.effects[signal.SIGHUP] = sighup
@@ -65,7 +67,7 @@ class SignalHandler:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         _entered.discard(self)
         for number, handler in self.before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self.last else handler)
         self.workers.end_with_the_program(1 if kind else self.exit_code)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

@@ -80,8 +80,7 @@ def _text(pixels: Pixels, words: str, place: tuple[int, int], ink: Colour) -> No
 
 def draw(found: Prediction, folder: Path, taken: set[str]) -> list[str]:
     """Write NAME.png, and NAME_mask.png with the labels themselves as grey values, to `folder`; their paths. `taken` holds
-    the names that are not free any more. Raises SnapshotError."""
-    folder.mkdir(parents=True, exist_ok=True)
+    the names that are not free any more. Raises Error."""
     stem = Path(found.path).stem
     name, number = stem, 1
     while name in taken:

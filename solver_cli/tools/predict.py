@@ -189,6 +189,8 @@ def read_names(path: str) -> Names:
             return {item.label: item.display_name or item.name for item in items}
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+    if not text.strip():
+        raise DataError(f"{path}: is empty: expected the name of a class on each line")
     return {i: line.strip() for i, line in enumerate(text.splitlines())}
 
 

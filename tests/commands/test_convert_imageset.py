@@ -182,7 +182,8 @@ def test_refusals(arguments: str, expected: str, folder: Path) -> None:
 
 
 def test_usage(folder: Path) -> None:
-    for arguments in ("", "list.txt db more", "--val 1 list.txt db", "--workers 0 list.txt db"):
+    wrong = ("--val 1", "--workers 0", "--resize-width 9999999999")
+    for arguments in ("", "list.txt db more", *(f"{option} list.txt db" for option in wrong)):
         assert call(tools, "convert-imageset", "images/", *arguments.split()).code == 2
     assert call(tools, "convert_imageset", "images/", "list.txt", "db").code == 0  # the tool's name of old
 
@@ -227,6 +228,14 @@ def test_mean_values_are_printed_as_caffe_prints_them(folder: Path) -> None:
         "mean_value channel [0]: 136.002",
         "mean_value channel [1]: 128.208",
         "mean_value channel [2]: 123.194",
+    ]
+
+
+def test_a_mean_that_cannot_be_written_is_told_before_the_records_are_read(folder: Path) -> None:
+    convert("images/ list.txt db")
+    ended = call(tools, "compute-mean", "db", "no/mean.binaryproto")
+    assert ended.code == 1 and ended.stderr.splitlines() == [
+        f"no/mean.binaryproto: the folder '{folder}/no' does not exist: create it, or name another"
     ]
 
 

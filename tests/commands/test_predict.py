@@ -305,10 +305,14 @@ def test_a_coarse_mask_is_enlarged() -> None:
         ("a.png --resize 4", "error: picture 'a.png' is 4 x 4, the net takes 8 x 8: say --resize"),
         ("a.png --gray", "error: the net takes pictures of 3 channels"),
         ("a.png --labels no.txt", "error: no.txt: No such file or directory"),
+        ("a.png --labels nothing.txt", "error: nothing.txt: is empty: expected the name of a class on each line"),
+        ("a.png --draw nothing.txt", "nothing.txt: the folder cannot be made: File exists"),
+        ("a.png --resize 99999999 --crop 8", "error: out of memory: a picture is made too large ("),
     ],
 )
 def test_refusals(options: str, expected: str) -> None:
     save(INPUT.format(3, 8, 8) + CLASSES + PROBABILITIES)
+    Path("nothing.txt").touch()
     cv2.imwrite("a.png", np.zeros((8, 8, 3), np.uint8))
     ended = call(tools, "predict", "net.prototxt", "--weights", "net.caffemodel", *options.split())
     assert ended.code == 1 and len(ended.complaints) == 1 and ended.complaints[0].startswith(expected), ended.stderr
@@ -333,8 +337,9 @@ def test_a_net_whose_data_are_not_there() -> None:
 
 def test_usage() -> None:
     save(INPUT.format(3, 8, 8) + CLASSES)
-    for options in ("", "a.png --resize large", "a.png --channel-swap b,g,r", "a.png --top 0"):
-        ended = call(tools, "predict", "net.prototxt", "--weights", "net.caffemodel", *options.split())
+    for options in ("", "--resize large", "--resize 0", "--resize 9999999999", "--top 0", "--scale nan", "--channel-swap b"):
+        pictures = ["a.png"] if options else []
+        ended = call(tools, "predict", "net.prototxt", "--weights", "net.caffemodel", *pictures, *options.split())
         assert ended.code == 2
 
 

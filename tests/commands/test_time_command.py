@@ -154,6 +154,11 @@ def test_the_picture(kind: str, folder: Path) -> None:
         assert "small, TRAIN, on the CPU, a batch of 4" in texts
 
 
+def test_a_picture_that_cannot_be_written_is_told_before_the_time_is_taken(folder: Path) -> None:
+    ended = timed("net.prototxt", "--picture", "no/layers.svg")
+    assert ended.code == 1 and len(ended.stderr.splitlines()) == 1 and ended.stderr.startswith("no/layers.svg: the folder '")
+
+
 def test_a_picture_of_another_kind(folder: Path) -> None:
     """Said before anything is timed."""
     ended = timed("net.prototxt", "--picture", "layers.gif")

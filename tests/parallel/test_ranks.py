@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +115,19 @@ def test_sigterm_saves_once_and_the_run_goes_on_from_there(folder: Path) -> None
     train(folder, *RANKS, "--snapshot", "auto", "--set", f"max_iter={at + 2}", "--set", "snapshot=0")
     train(folder, *RANKS, "--set", f"max_iter={at + 2}", "--set", "snapshot=0", "--set", 'snapshot_prefix="whole"')
     assert alike(folder / f"run_iter_{at + 2}.caffemodel", folder / f"whole_iter_{at + 2}.caffemodel")
+
+
+def test_ctrl_c_again_and_again_until_the_end(folder: Path) -> None:
+    process = begun(folder, "--set", "snapshot=0")
+    ranks = children(process)
+    with suppress(ProcessLookupError):
+        while True:
+            for rank in ranks:
+                os.kill(rank, signal.SIGINT)
+            time.sleep(0.01)
+    end = ended(process)
+    assert end.code in (0, 130)  # 130: the end took longer than it takes two signals to be two wishes
+    assert not re.search("Traceback|KeyboardInterrupt|was killed", end.stderr), end.stderr
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -18,9 +18,12 @@ def command(database: str, target: str | None, backend: str | None) -> None:
         from solver_cli import log
         from solver_cli.commands.bar import counted
         from solver_cli.formats import blobproto
+        from solver_cli.formats.atomic import check_place
         from solver_cli.tools.databases import opened
         from solver_cli.tools.mean import channel_means, mean_of
 
+        if target:
+            check_place(target)
         mean = mean_of(opened(database, backend or ""), database, counted)
         if target:
             log.info("compute_image_mean.cpp:112", f"Write to {target}")

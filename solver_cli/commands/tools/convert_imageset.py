@@ -7,13 +7,15 @@ from typing import Any
 
 import click
 
-from solver_cli.commands.options import TEXT, Command
+from solver_cli.commands.options import TEXT, Command, Parsed
 from solver_cli.commands.running import reported
+from solver_cli.solver.options import whole
 
 EXAMPLES = """
 solver-tools convert-imageset --resize-width 256 --resize-height 256 pictures/ train.txt train_lmdb
 solver-tools convert-imageset --val 0.2 flowers/ data/flowers_lmdb    a folder in flowers/ for each class
 """
+SIDE = Parsed(whole())
 
 
 @click.command("convert-imageset", cls=Command, examples=EXAMPLES)
@@ -21,8 +23,8 @@ solver-tools convert-imageset --val 0.2 flowers/ data/flowers_lmdb    a folder i
 @click.option("--gray", is_flag=True, help="Read the pictures as grey ones.")
 @click.option("--shuffle", is_flag=True, help="Shuffle the pictures.")
 @click.option("--backend", type=click.Choice(["lmdb", "leveldb"]), default="lmdb", show_default=True, help="The database.")
-@click.option("--resize-width", "--resize_width", type=int, default=0, metavar="N", help="Width to resize to.")
-@click.option("--resize-height", "--resize_height", type=int, default=0, metavar="N", help="Height to resize to.")
+@click.option("--resize-width", "--resize_width", type=SIDE, default=0, metavar="N", help="Width to resize to.")
+@click.option("--resize-height", "--resize_height", type=SIDE, default=0, metavar="N", help="Height to resize to.")
 @click.option("--check-size", "--check_size", is_flag=True, help="Refuse pictures of several sizes.")
 @click.option("--encoded", is_flag=True, help="Keep the pictures encoded, as their files are.")
 @click.option("--encode-type", "--encode_type", default="", metavar="TYPE", help="Encode as this: png, jpg ...")

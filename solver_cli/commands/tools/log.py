@@ -9,7 +9,7 @@ from solver_cli.commands.running import reported
 
 EXAMPLES = """
 solver-tools log train.log > tables.csv
-solver-tools log first.log resumed.log --to tables --table all
+solver-tools log first.log resumed.log --to tables --all
 """
 
 

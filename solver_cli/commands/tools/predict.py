@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from typing import Any
 
@@ -11,7 +12,7 @@ import click
 
 from solver_cli.commands.options import TEXT, Command, Parsed, options
 from solver_cli.commands.running import reported
-from solver_cli.solver.options import RunOptions
+from solver_cli.solver.options import RunOptions, whole
 
 EXAMPLES = """
 solver-tools predict deploy.prototxt --weights net.caffemodel --mean 104,117,123 --labels synset_words.txt cat.jpg
@@ -22,10 +23,18 @@ solver-tools predict configs/mnist/lenet_train_test.prototxt --weights lenet_ite
 def _size(text: str) -> tuple[int, int]:
     """`256` or `240x320`, height before width."""
     found = re.fullmatch(r"(\d+)(?:x(\d+))?", text)
-    sides = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not all(sides):
+    if not found:
         raise ValueError("expected a side, or height x width, such as 256 or 240x320")
-    return sides
+    return whole(1)(found[1]), whole(1)(found[2] or found[1])
+
+
+def _finite(text: str) -> float:
+    try:
+        if math.isfinite(value := float(text)):
+            return value
+    except ValueError:
+        pass
+    raise ValueError("expected a number")
 
 
 def _order(text: str) -> tuple[int, ...]:
@@ -33,6 +42,7 @@ def _order(text: str) -> tuple[int, ...]:
     if not re.fullmatch(r"\d(,\d)*", text):
         raise ValueError("expected the numbers of the channels, such as 2,1,0")
     return tuple(map(int, text.split(",")))
+NUMBER = Parsed(_finite)
 
 
 @click.command("predict", cls=Command, examples=EXAMPLES)
@@ -42,11 +52,11 @@ def _order(text: str) -> tuple[int, ...]:
 @click.option("--labels", type=TEXT, metavar="FILE", help="The classes' names: a line each, or a label map of SSD's.")
 @click.option("--blob", type=TEXT, metavar="NAME", help="What to ask for.  [default: the net's last output]")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, metavar="N", help="Classes to tell.")
-@click.option("--threshold", type=float, default=0.5, show_default=True, metavar="SCORE", help="Least score of a box.")
+@click.option("--threshold", type=NUMBER, default=0.5, show_default=True, metavar="SCORE", help="Least score of a box.")
 @click.option("--json", "as_json", is_flag=True, help="JSON, a line for each picture.")
 @click.option("--draw", type=TEXT, metavar="FOLDER", help="Draw the pictures with what is said of them into FOLDER.")
 @click.option("--mean", type=TEXT, metavar="FILE|VALUES", help="What to subtract: a .binaryproto, a .npy, or 104,117,123.")
-@click.option("--scale", type=float, metavar="X", help="What to multiply by, after the mean.")
+@click.option("--scale", type=NUMBER, metavar="X", help="What to multiply by, after the mean.")
 @click.option("--resize", type=Parsed(_size), metavar="HxW", help="The size that pictures are brought to.")
 @click.option("--crop", type=Parsed(_size), metavar="HxW", help="The size of their middle that the net is given.")
 @click.option("--channel-swap", type=Parsed(_order), metavar="2,1,0", help="Another order than blue, green, red.")
@@ -70,9 +80,12 @@ def command(
     with reported(logging.WARNING):
         from pathlib import Path
 
+        from solver_cli.formats.atomic import make_folder
         from solver_cli.tools import drawing, nets, predict
         from solver_cli.tools.pictures import Said
 
+        if draw:
+            make_folder(draw)
         said = Said(mean, scale, resize, crop, channel_swap, gray)
         names = predict.read_names(labels) if labels else {}
         taken: set[str] = set()
