@@ -43,7 +43,6 @@ def elementwise(kind: str, operator: str, **attributes: str) -> None:
 
 for _kind, _operator in {"AbsVal": "Abs", "BNLL": "Softplus", "Sigmoid": "Sigmoid", "TanH": "Tanh"}.items():
     elementwise(_kind, _operator)
-elementwise("ELU", "Elu", alpha="alpha")
 elementwise("Softmax", "Softmax", axis="axis")
 
 
@@ -61,10 +60,30 @@ def relu6(g: Graph, node: Node, x: Value) -> Value:
     return g.add("Min", relu(g, node, x), g.constant(6.0))
 
 
+@says("HardSwish", "HSwish")
+def hard_swish(g: Graph, node: Node, x: Value) -> Value:
+    return g.add("HardSwish", x)
+
+
+@says("Mish")
+def mish(g: Graph, node: Node, x: Value) -> Value:
+    return g.add("Mish", x)
+
+
+@says("Gather", "Scatter")
+def passed_on(g: Graph, node: Node, *bottoms: Value) -> list[Value]:
+    return [g.add("Identity", x) for x in bottoms]
+
+
 @says("PReLU")
 def prelu(g: Graph, node: Node, x: Value) -> Value:
     slope = node.blobs()[0]
     return g.add("PRelu", x, aligned(g, slope, 1, len(node.below[0])))
+
+
+@says("ELU")
+def elu(g: Graph, node: Node, x: Value) -> Value:
+    return g.add("Elu", x, alpha=node.param.elu_param.alpha)
 
 
 @says("SeLu")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from solver_cli.export.reading import refuse
+from solver_cli.export.reading import check_said, refuse
 from solver_cli.net.plan import Learned, Node
 
 
@@ -67,6 +67,7 @@ class Writer:
         rule = RULES.get(node.kind.name)
         if rule is None:
             refuse("has no counterpart in PyTorch's own modules: end the net before it, or train it here")
+        check_said(node)
         self.pieces.append(Piece(title, ins, outs, "{0}"))
         self.pieces[-1].text = rule(self, node)
 

@@ -17,6 +17,21 @@ def settings(node: Node) -> dict[str, Any]:
     return found
 
 
+UNSAID = {  # what forks ask of layers beyond BVLC's, for which the writers have no words
+    *("ConvolutionParameter.relu", "DropoutParameter.sample_weights_test", "DropoutParameter.sqrt_scale"),
+    *("ELUParameter.lambda", "InnerProductParameter.relu", "InterpParameter.use_blob_size", "LossParameter.label_smoothing"),
+    *("ScaleParameter.max_value", "ScaleParameter.min_value", "SoftmaxParameter.scaling_temperature"),
+}
+
+
+def check_said(node: Node) -> None:
+    """Refuse a layer of which a setting would get lost."""
+    for field, settings in node.param.ListFields():
+        for inner, value in settings.ListFields() if hasattr(settings, "ListFields") else ():
+            if f"{settings.DESCRIPTOR.name}.{inner.name}" in UNSAID and value != inner.default_value:
+                refuse(f"{inner.name} {value} cannot be written: take it out", f"{field.name}.{inner.name}")
+
+
 def statistics(node: Node) -> tuple[Tensor, Tensor]:
     """Mean and variance, which a BatchNorm layer has as sums and the factor that divides them."""
     mean, variance, factor = (blob.detach() for blob in node.blobs()[:3])

@@ -8,6 +8,7 @@ from solver_cli.errors import ConfigError, Error, Where
 from solver_cli.export import onnx_weights as _weights  # noqa: F401 - registers its rules
 from solver_cli.export.graph import Graph, onnx
 from solver_cli.export.onnx_layers import RULES
+from solver_cli.export.reading import check_said
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
@@ -58,6 +59,7 @@ def _tops(graph: Graph, node: Node, bottoms: list[str]) -> list[str]:
         if rule is None:
             remedy = "solver-tools deploy takes losses out" if node.kind.loss else "end the net before it"
             raise ConfigError(f"cannot be said in ONNX: {remedy}", field="type")
+        check_said(node)
         made = rule(graph, node, *bottoms)
     except Error as error:
         raise node.spec.locate(error) from None

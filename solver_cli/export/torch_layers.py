@@ -44,7 +44,9 @@ plainly("AbsVal", "{0}.abs()")
 plainly("BNLL", "F.softplus({0})")
 plainly("Sigmoid", "{0}.sigmoid()")
 plainly("TanH", "{0}.tanh()")
-plainly("ELU", "F.elu({0}, {alpha})")
+plainly("HSwish", "F.hardswish({0})")
+plainly("HardSwish", "F.hardswish({0})")
+plainly("Mish", "F.mish({0})")
 plainly("Softmax", "{0}.softmax({axis})")
 plainly("Threshold", "({0} > {threshold}).to({0}.dtype)")
 
@@ -53,6 +55,11 @@ plainly("Threshold", "({0} > {threshold}).to({0}.dtype)")
 def relu(w: Writer, node: Node) -> str:
     slope = settings(node)["negative_slope"]
     return f"F.leaky_relu({{0}}, {number(slope)})" if slope else "F.relu({0})"
+
+
+@says("ELU")
+def elu(w: Writer, node: Node) -> str:
+    return f"F.elu({{0}}, {number(node.param.elu_param.alpha)})"
 
 
 @says("PReLU")

@@ -43,7 +43,7 @@ class Change:
 
 
 @layer("DetectNetTransformation", origin="NVCaffe", param="detectnet_groundtruth_param", bottoms=2, tops=2,
-       apart=True, once=True, in_place=False, no_gradient=(0, 1))  # fmt: skip
+       apart=True, once=True, in_place=False, no_gradient=(0, 1), waits=True)  # fmt: skip
 class DetectNetTransformation(nn.Module):
     """Tops: bottom 0 in other colours, places, size; (N, 8 + classes, rows, columns), what the boxes of bottom 1 cover.
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import numpy as np
@@ -191,7 +192,8 @@ def test_usage(folder: Path) -> None:
 def test_interrupted_it_leaves_nothing(folder: Path) -> None:
     (folder / "long.txt").write_text("".join(f"p{i % 3:02d}.png 0\n" for i in range(300_000)))
     command = [program("solver-tools"), "convert-imageset", "images/", "long.txt", "db"]
-    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+    heard: dict[str, Any] = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}  # also where tests are deaf
+    with subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, **heard) as process:
         assert process.stderr is not None
         assert any("Processed 1000 files." in line for line in process.stderr)
         assert not (folder / "db").exists()

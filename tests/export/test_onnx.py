@@ -48,6 +48,7 @@ def assert_same(net: Net, inputs: dict[str, torch.Tensor], model: Any) -> None:
 REFUSED = {  # what ONNX has no words for, or goes from one batch to the next
     *("Accuracy", "BoxAnnotatorOHEM", "DetectionEvaluate", "DetectionOutput", "Filter", "HDF5Output", "Im2col", "LSTM"),
     *("LSTMUnit", "LabelSpecificAdd", "Lstm", "MarginInnerProduct", "Normalize/normface", "PSROIPooling", "Proposal", "RNN"),
+    *("ContinuationIndicator", "DetectNetTransformation", "GroupNorm", "Insanity", "LabelsequenceAccuracy", "SegAccuracy"),
     *("ROIAlign", "ROIPooling", "Upsample/segnet", "YoloDetectionOutput", "Yolov3DetectionOutput"),
 }
 HARD = {  # cases of other types that are refused
@@ -127,3 +128,13 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 1 and not (tmp_path / "net.onnx").exists()
     assert done.stderr == "error: writing ONNX needs the package onnx: pip install 'solver-train[onnx]'\n"
+
+
+@pytest.mark.parametrize(
+    "text", ['type: "ELU" elu_param { lambda: 2 }', 'type: "Softmax" softmax_param { scaling_temperature: 2 }']
+)
+def test_settings_of_forks_that_would_get_lost_are_refused(text: str) -> None:
+    shape = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 2 dim: 3 } } } '
+    net = Net.from_text(f'{shape}layer {{ name: "test" bottom: "x" top: "y" {text} }}', "TEST")
+    with pytest.raises(ConfigError, match=r"layer 'test' .*: (lambda|scaling_temperature) 2.* cannot be written"):
+        to_onnx.model(net)

@@ -35,7 +35,7 @@ UNRECORDED = {  # tested by themselves
     "SmoothL1Loss/ssd",
     *("SpatialDropout", "TripletLoss", "Yolov3"),
     *("GroupNorm", "HSwish", "HardSwish", "Insanity", "Mish"),
-    *("ContinuationIndicator", "Gather", "LabelsequenceAccuracy", "Scatter", "SegAccuracy"),
+    *("ContinuationIndicator", "DetectNetTransformation", "Gather", "LabelsequenceAccuracy", "Scatter", "SegAccuracy"),
 }
 
 
