@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import torch
 from torch import Tensor
 
 from solver_cli import files
-from solver_cli.errors import ConfigError, SnapshotError, Where
+from solver_cli.errors import ConfigError, Error, SnapshotError, Where
 from solver_cli.formats.atomic import atomic_write
 from solver_cli.net.net import Net
 from solver_cli.net.weights import titles
@@ -48,15 +47,14 @@ def read(path: str) -> dict[str, Tensor]:
             found = torch.load(path, map_location="cpu", weights_only=True)
         else:
             found = _safetensors().load_file(path)
+    except Error:
+        raise
     except OSError as error:
         raise SnapshotError(f"cannot read it: {error.strerror or error}", Where(path)) from None
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # whatever torch and safetensors say of files that are none of theirs
+        kind = "state dict of tensors alone" if Path(path).suffix in PICKLED else "safetensors file"
         why = str(error).partition("\n")[0]
-        raise SnapshotError(f"not a state dict of tensors alone: {why}", Where(path)) from None
-    except Exception as error:
-        if type(error).__name__ != "SafetensorError":
-            raise
-        raise SnapshotError(f"not a safetensors file: {error}", Where(path)) from None
+        raise SnapshotError(f"not a {kind}: {why}", Where(path)) from None
     return _tensors(found, path)
 
 

@@ -28,7 +28,7 @@ def to_prototxt(module: nn.Module, example: Tensor | Sequence[Tensor], weights: 
     inputs = (example,) if isinstance(example, Tensor) else tuple(example)
     training = module.training
     try:
-        program = torch.export.export(module.eval(), inputs)
+        program = torch.export.export(module.train(False), inputs)
     except (RuntimeError, ValueError, TypeError) as error:
         raise ConfigError(f"torch.export cannot read the module: {str(error).partition(chr(10))[0]}") from None
     finally:

@@ -120,7 +120,7 @@ def _parsed(text: str, message_type: type[M], file: str) -> M:
         words = "a text in quotes holds a '\\' that begins no escape: write '\\\\'"
         raise ConfigError(words, _odd_escape(text, file)) from None
     except text_format.ParseError as error:
-        with suppress(IndexError):  # of a text that is not even well formed
+        with suppress(IndexError, RecursionError):  # of a text that is not even well formed
             if differs := _differing(message.DESCRIPTOR, places(text), file, always=False):
                 raise differs from None
         raise _explained(error, text, message.DESCRIPTOR, file) from None
