@@ -187,7 +187,9 @@ def read_names(path: str) -> Names:
         if "item" in text and "{" in text:
             items = text_format.Parse(text, LabelMap()).item
             return {item.label: item.display_name or item.name for item in items}
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: this is no text: a file of labels has a name in each line") from None
+    except (OSError, text_format.ParseError) as error:
         raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if not text.strip():
         raise DataError(f"{path}: is empty: expected the name of a class on each line")

@@ -25,7 +25,7 @@ from solver_cli.tools.drawing import drawn
 from solver_cli.tools.pictures import Said, preparation
 
 COUNT = 4  # pictures
-SHARE = 0.005  # of the time, at most
+SHARE = 0.003  # of the time, at most
 THRESHOLD = 0.3  # the least score of a box that is drawn
 
 

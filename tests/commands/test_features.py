@@ -103,6 +103,7 @@ def test_usage(folder: Path) -> None:
     ended = run("solver-tools", "features", "weights.caffemodel", "net.prototxt", "fc", "out", "many", folder=folder)
     assert ended.code == 2 and "expected WEIGHTS NET BLOB" in ended.stderr
     assert call(tools, "features", *NAMED).code == 2
+    assert call(tools, "features", *NAMED, "--blob", "fc", "--to", "a.npy", "--batches", "9" * 20).code == 2
     ended = call(tools, "features", "weights.caffemodel", "net.prototxt", "fc", "out", "1", "--gpu", "0")
     assert ended.code == 2 and "without options that say the same" in ended.stderr
     assert call(tools, "features", "weights.caffemodel", "net.prototxt", "fc", "out", "1", "lmdb", "TPU").code == 2

@@ -132,3 +132,5 @@ def test_refusals(name: str, expected: str) -> None:
 def test_a_sheet_is_of_databases_only(tmp_path: Path) -> None:
     ended = call(tools, "inspect", str(SOURCE / "mean.binaryproto"), "--sheet", str(tmp_path / "a.png"))
     assert ended.code == 1 and "is no database" in ended.complaints[0] and not list(tmp_path.iterdir())
+    ended = call(tools, "inspect", str(SOURCE / "raw_lmdb"), "--sheet", str(tmp_path / "a.txt"))
+    assert ended.code == 1 and "expected a name that ends in .png" in ended.complaints[0] and not list(tmp_path.iterdir())

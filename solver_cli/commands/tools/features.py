@@ -25,7 +25,8 @@ ORDER = "WEIGHTS NET BLOB[,BLOB...] OUT[,OUT...] N_BATCHES [lmdb|leveldb] [CPU|G
 @click.option("--blob", "blobs", type=TEXT, metavar="NAME[,NAME...]", help="The blobs to write.")
 @click.option("--to", "targets", type=TEXT, metavar="OUT[,OUT...]",
               help="A place for each blob: FILE.npy, FILE.h5 (which may be one for all), or a new database.")  # fmt: skip
-@click.option("--batches", type=click.IntRange(1), metavar="N", help="Batches to take.  [default: once through the data]")
+@click.option("--batches", type=click.IntRange(1, 2**31 - 1), metavar="N",
+              help="Batches to take.  [default: once through the data]")  # fmt: skip
 @click.option("--backend", type=click.Choice(["lmdb", "leveldb"]), help="The database.  [default: lmdb]")
 @click.option("--gpu", type=click.IntRange(0), metavar="N", help="Run on this GPU.  [default: the CPU]")
 @options(RunOptions, "level", "stage", "dialect", "python_layers", level="Level of the net's state.",
@@ -67,7 +68,7 @@ def _in_order(words: tuple[str, ...]) -> tuple[str, str, str, str, int, str, int
     count = int(words[4]) if len(words) > 4 and words[4].isdecimal() else 0
     backend = words[5] if len(words) > 5 else "lmdb"
     device = words[6:]
-    if count < 1 or backend not in ("lmdb", "leveldb") or len(device) > 2:
+    if not 1 <= count < 2**31 or backend not in ("lmdb", "leveldb") or len(device) > 2:
         raise click.UsageError(f"expected {ORDER}")
     if device and (device[0] not in ("CPU", "GPU") or not all(number.isdecimal() for number in device[1:])):
         raise click.UsageError(f"'{' '.join(device)}': expected CPU, GPU or GPU and its number")

@@ -36,6 +36,8 @@ def command(file: str, as_json: bool, sheet: str | None, count: int) -> None:
         if sheet:
             from solver_cli.tools import sheet as sheets
 
+            if not sheet.lower().endswith(".png"):
+                raise ConfigError(f"--sheet {sheet}: expected a name that ends in .png")
             if "records" not in found:
                 raise ConfigError(f"--sheet: {file} is no database: it has no pictures")
             pictures = list(contents.pictures(file, count))
