@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import threading
 import time
@@ -91,8 +92,9 @@ class SignalHandler:
 
     def _end_at_once(self, number: int) -> None:
         """Leave without waiting for anything: a disk, a reader or a layer that hangs may be why it is asked for twice."""
-        with suppress(OSError):
-            os.write(2, b"\ninterrupted twice: stopped at once, without another snapshot\n")
+        with suppress(OSError, ValueError):
+            if select.select([], [2], [], 0)[1]:  # nobody may read it any more
+                os.write(2, b"\ninterrupted twice: stopped at once, without another snapshot\n")
         kill(self.workers.processes())
         os._exit(128 + number)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -120,11 +121,16 @@ def test_sigterm_saves_once_and_the_run_goes_on_from_there(folder: Path) -> None
 def test_ctrl_c_again_and_again_until_the_end(folder: Path) -> None:
     process = begun(folder, "--set", "snapshot=0")
     ranks = children(process)
-    with suppress(ProcessLookupError):
-        while True:
-            for rank in ranks:
-                os.kill(rank, signal.SIGINT)
-            time.sleep(0.01)
+
+    def again_and_again() -> None:
+        with suppress(ProcessLookupError):
+            while True:
+                for rank in ranks:
+                    os.kill(rank, signal.SIGINT)
+                time.sleep(0.01)
+
+    sender = threading.Thread(target=again_and_again, daemon=True)
+    sender.start()
     end = ended(process)
     assert end.code in (0, 130)  # 130: the end took longer than it takes two signals to be two wishes
     assert not re.search("Traceback|KeyboardInterrupt|was killed", end.stderr), end.stderr

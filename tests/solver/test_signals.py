@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import re
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from golden_cases import files, index
+from running import SOLVER as SMALL
+from running import write
 
 from solver_cli.formats import caffemodel, solverstate
 
@@ -252,6 +257,22 @@ def test_a_second_sigint_ends_at_once(case_folder: Enter):
         assert command.ended() == 130
     assert command.lines[-1] == "interrupted twice: stopped at once, without another snapshot"
     assert not any("Traceback" in line for line in command.lines) and not snapshots(folder)
+
+
+def test_a_second_sigint_ends_it_where_nobody_reads_the_log(tmp_path: Path):
+    write(tmp_path, solver=SMALL.replace("max_iter: 2", "max_iter: 1000000 display: 1"))
+    command = [sys.executable, "-m", "solver_cli", "solver.prototxt"]
+    with subprocess.Popen(command, cwd=tmp_path, env=ENVIRONMENT, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        held, before = array("i", [0]), -1
+        while held[0] < 50_000 or held[0] != before:  # the pipe is full, and stays so
+            before = held[0]
+            time.sleep(0.3)
+            fcntl.ioctl(process.stderr, termios.FIONREAD, held)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+        assert process.wait(20) == 130
 
 
 def test_sigint_that_means_snapshot_never_kills(case_folder: Enter):
