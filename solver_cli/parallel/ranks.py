@@ -24,6 +24,7 @@ T = TypeVar("T")
 BUCKET = 1 << 25  # bytes that are sent at once: torch's DistributedDataParallel has as many
 PATIENCE = 600  # seconds that ranks wait for each other
 NOTHING = ("", "")  # what a rank that has not failed tells the others
+LEAVE = 30  # seconds that a rank which is done waits for the others
 LATE = 2.0  # seconds in which those who have waited in vain tell each other
 
 
@@ -183,8 +184,17 @@ def joined(device: torch.device, ranks: Ranks, meeting: str = "env://") -> Itera
         raise RankError(f"the ranks do not find each other: {error}") from error
     try:
         yield replace(ranks, seed=ranks.same(secrets.randbits(31)))
+        _take_leave(ranks)
     finally:
         distributed.destroy_process_group()
+
+
+def _take_leave(ranks: Ranks) -> None:
+    """Wait until nobody needs this rank any more: what it has sent last would go with it, if it was not read yet."""
+    store = distributed.distributed_c10d._get_default_store()
+    with suppress(RuntimeError):  # the rank that holds the store may have gone, once all had said so
+        store.set(f"done {ranks.rank}", "")
+        store.wait([f"done {rank}" for rank in range(ranks.size)], timedelta(seconds=LEAVE))
 
 
 def from_environment() -> Ranks | None:

@@ -110,7 +110,7 @@ def test_sigterm_saves_once_and_the_run_goes_on_from_there(folder: Path) -> None
     process = begun(folder, "--set", "snapshot=0")
     process.send_signal(signal.SIGTERM)
     end = ended(process)
-    assert (end.code, end.complaints) == (143, [])
+    assert (end.code, end.complaints) == (143, []), end.stderr[-3000:]
     (state,) = folder.glob("run_iter_*.solverstate")
     at = int(re.findall(r"\d+", state.name)[0])
     train(folder, *RANKS, "--snapshot", "auto", "--set", f"max_iter={at + 2}", "--set", "snapshot=0")
