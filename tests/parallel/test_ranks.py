@@ -124,7 +124,7 @@ def test_ctrl_c_again_and_again_until_the_end(folder: Path) -> None:
 
     def again_and_again() -> None:
         with suppress(ProcessLookupError):
-            while True:
+            while process.returncode is None:
                 for rank in ranks:
                     os.kill(rank, signal.SIGINT)
                 time.sleep(0.01)
