@@ -69,7 +69,8 @@ def alike(a: Path, b: Path) -> bool:
 
 def children(process: subprocess.Popen[str]) -> list[int]:
     """The ranks' process numbers, by rank."""
-    found = subprocess.run(["ps", "-o", "pid,args", "--ppid", str(process.pid)], capture_output=True, text=True, check=True)
+    command = ["ps", "-ww", "-o", "pid,args", "--ppid", str(process.pid)]  # whole lines
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
     return sorted(int(line.split()[0]) for line in found.stdout.splitlines()[1:] if "spawn_main" in line)
 
 
