@@ -10,7 +10,6 @@ import torch
 from solver_cli import Net
 from solver_cli.errors import SnapshotError
 from solver_cli.formats import caffemodel
-from solver_cli.snapshots.snapshot import load_weights
 
 SCORES = 'layer { name: "in" type: "Input" top: "x" top: "label" input_param { shape { %s } shape { %s } } } '
 LOSS = 'layer { name: "loss" type: "SoftmaxWithLoss" bottom: "x" bottom: "label" top: "loss" %s }'
@@ -51,10 +50,10 @@ def test_without_strict_dim_weights_of_the_same_count_fit(tmp_path: Path) -> Non
     caffemodel.write(path, flat.to_message(), [[blob.detach().numpy() for blob in node.blobs()] for node in flat.nodes])
     text = 'type: "Convolution" convolution_param { num_output: 4 kernel_size: 3 }'
     with pytest.raises(SnapshotError, match="layer 'fc6', blob 0: its shape is 4 18"):
-        load_weights(layer(text), path)
+        layer(text).load(path)
     wide = layer(f"{text} strict_dim: false")
-    load_weights(wide, path)
+    wide.load(path)
     x = torch.randn(1, 2, 3, 3, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(wide({"x": x})[1]["y"].flatten(), flat({"x": x})[1]["y"].flatten())
     with pytest.raises(SnapshotError, match="layer 'fc6', blob 0: its shape is"):
-        load_weights(layer(f"{text.replace('4', '5')} strict_dim: false"), path)
+        layer(f"{text.replace('4', '5')} strict_dim: false").load(path)
