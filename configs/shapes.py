@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -75,3 +78,20 @@ def fill(
     ground[...] = ground * (1 - share) + colour.astype(np.float32) * share
     label[cover > 127] = kind
     cv2.polylines(label, points, True, IGNORED, 1, cv2.LINE_8, 4)
+
+
+def made(make: Callable[..., list[Path]], config: str, what: str, train: int, test: int, batch: int = 1) -> list[Path]:
+    """What `make` writes as the command line of a config's script says.
+
+    `train`, `test`: how many pictures, if it does not say; `batch`: of how many both must be a multiple.
+    """
+    parser = argparse.ArgumentParser(description=what)
+    parser.add_argument("--to", type=Path, default=Path("configs", config), help="folder to write to [%(default)s]")
+    parser.add_argument("--train", type=int, default=train, help="pictures to train on [%(default)s]")
+    parser.add_argument("--test", type=int, default=test, help="pictures to test on [%(default)s]")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    if min(args.train, args.test) < batch or args.train % batch or args.test % batch:
+        wanted = f"a multiple of {batch}, the pictures of a batch" if batch > 1 else "1 or more"
+        parser.error(f"--train and --test must be {wanted}")
+    return make(args.to, args.seed, args.train, args.test)

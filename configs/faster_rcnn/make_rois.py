@@ -9,7 +9,6 @@ region's own class count (bbox_inside_weights, bbox_outside_weights). The same s
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shapes import CLASSES, drawing
+from shapes import CLASSES, drawing, made
 
 SIZE = 64  # side of a picture in pixels
 BATCH = 2  # pictures in a batch of train_test.prototxt, among which a region says which one it is of
@@ -105,18 +104,6 @@ def way(box: Array, target: Array) -> Array:
     return np.concatenate(((target[:2] + wanted / 2 - box[:2] - size / 2) / size, np.log(wanted / size)))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw pictures of shapes with regions to judge.")
-    parser.add_argument("--to", type=Path, default=Path("configs/faster_rcnn"), help="folder to write to [%(default)s]")
-    parser.add_argument("--train", type=int, default=800, help="pictures to train on [%(default)s]")
-    parser.add_argument("--test", type=int, default=100, help="pictures to test on [%(default)s]")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    if min(args.train, args.test) < BATCH or args.train % BATCH or args.test % BATCH:
-        parser.error(f"--train and --test must be a multiple of {BATCH}, the pictures of a batch")
-    for path in make(args.to, args.seed, args.train, args.test):
-        print(f"wrote {path} and {path.with_suffix('.h5')}")
-
-
 if __name__ == "__main__":
-    main()
+    for path in made(make, "faster_rcnn", "Draw pictures of shapes with regions to judge.", 800, 100, BATCH):
+        print(f"wrote {path} and {path.with_suffix('.h5')}")

@@ -7,14 +7,13 @@ along the rims. The same seed draws the same pictures.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shapes import drawing, encoded
+from shapes import drawing, encoded, made
 
 SIZE = 96  # side of a picture in pixels
 
@@ -36,18 +35,6 @@ def make(folder: str | Path, seed: int = 1, train: int = 300, test: int = 60) ->
     return written
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw pictures of shapes with a label for each pixel.")
-    parser.add_argument("--to", type=Path, default=Path("configs/segnet"), help="folder to write to [%(default)s]")
-    parser.add_argument("--train", type=int, default=300, help="pictures to train on [%(default)s]")
-    parser.add_argument("--test", type=int, default=60, help="pictures to test on [%(default)s]")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    if min(args.train, args.test) < 1:
-        parser.error("--train and --test must be 1 or more")
-    for path in make(args.to, args.seed, args.train, args.test):
-        print(f"wrote {path} and its pictures")
-
-
 if __name__ == "__main__":
-    main()
+    for path in made(make, "segnet", "Draw pictures of shapes with a label for each pixel.", 300, 60):
+        print(f"wrote {path} and its pictures")

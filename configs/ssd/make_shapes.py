@@ -6,7 +6,6 @@ shapes_test_name_size.txt (name, height and width of each test picture). The sam
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from solver_cli.caffe_pb2 import AnnotatedDatum, LabelMap, LabelMapItem
 from solver_cli.commands.datasets import write_lmdb
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from shapes import CLASSES, Drawing, drawing, encoded
+from shapes import CLASSES, Drawing, drawing, encoded, made
 
 SIZE = 96  # side of a picture in pixels
 
@@ -60,18 +59,6 @@ def annotated(drawn: Drawing) -> AnnotatedDatum:
     return record
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draw pictures of shapes with a box around each.")
-    parser.add_argument("--to", type=Path, default=Path("configs/ssd"), help="folder to write to [%(default)s]")
-    parser.add_argument("--train", type=int, default=400, help="pictures to train on [%(default)s]")
-    parser.add_argument("--test", type=int, default=100, help="pictures to test on [%(default)s]")
-    parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
-    if min(args.train, args.test) < 1:
-        parser.error("--train and --test must be 1 or more")
-    for path in make(args.to, args.seed, args.train, args.test):
-        print(f"wrote {path}")
-
-
 if __name__ == "__main__":
-    main()
+    for path in made(make, "ssd", "Draw pictures of shapes with a box around each.", 400, 100):
+        print(f"wrote {path}")

@@ -77,8 +77,7 @@ def deploy(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:
     for step in main:
         layers += _end(step, [layer for layer, _ in layers])
     _without_dropout(layers)
-    param = NetParameter(name=net.param.name, layer=[layer for layer, _ in layers])
-    made = NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
+    made = _net_of(net, layers)
     _check_words(made, kept)
     return made
 
@@ -97,9 +96,13 @@ def trunk(net: NetSpec, shapes: Sequence[Shape] = ()) -> tuple[NetSpec, list[Ste
             for name in ("include", "exclude", "loss_weight"):
                 layer.ClearField(name)
             layers.append((layer, step.spec.place))
+    return _net_of(net, layers), [step for step in steps if not step.is_entry and step not in kept]
+
+
+def _net_of(net: NetSpec, layers: Sequence[Layer]) -> NetSpec:
+    """A net of `layers` with the name, file and dialect of `net`."""
     param = NetParameter(name=net.param.name, layer=[layer for layer, _ in layers])
-    made = NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
-    return made, [step for step in steps if not step.is_entry and step not in kept]
+    return NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
 
 
 def _steps(net: NetSpec) -> Iterator[Step]:

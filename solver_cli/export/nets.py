@@ -17,13 +17,7 @@ from solver_cli.net.net import Net
 from solver_cli.registry import Shape, find
 from solver_cli.solver.solverspec import read_solver
 from solver_cli.text import prototxt
-from solver_cli.text.netspec import NetSpec, filter_layers, read_net, state
-
-
-def read(path: str, level: int = 0, stages: Sequence[str] = (), dialect: str | None = None) -> NetSpec:
-    """The net file `path` in its TEST state. Raises ConfigError."""
-    net = read_net(path)
-    return NetSpec(net.param, net.file, net.place, dialect).with_state(state("TEST", level, tuple(stages)))
+from solver_cli.text.netspec import NetSpec, filter_layers, state
 
 
 def as_deployed(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -68,6 +69,11 @@ def read_net(path: str) -> NetSpec:
     """Read the net file `path`, old formats included. Raises ConfigError."""
     param, place = prototxt.read(path, NetParameter, "net")
     return upgraded(param, path, place)
+
+
+def read_test_net(path: str, level: int = 0, stages: Sequence[str] = (), dialect: str | None = None) -> NetSpec:
+    """The net file `path` in the phase TEST, at this level and with these stages. Raises ConfigError."""
+    return replace(read_net(path).with_state(state("TEST", level, tuple(stages))), dialect=dialect)
 
 
 def parse_net(text: str, file: str = "<text>") -> NetSpec:

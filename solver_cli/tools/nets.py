@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-
 import torch
 
 from solver_cli import log
 from solver_cli.errors import DeviceError, SnapshotError, Where
 from solver_cli.formats import caffemodel
 from solver_cli.net.net import Net
-from solver_cli.registry import find
-from solver_cli.text.netspec import NetSpec, read_net, state
-from solver_cli.text.user_code import look_in
-
-
-def read(path: str, level: int = 0, stages: Sequence[str] = (), dialect: str | None = None) -> NetSpec:
-    """The net file `path` in the phase TEST, at this level and with these stages. Raises ConfigError."""
-    return replace(read_net(path).with_state(state("TEST", level, tuple(stages))), dialect=dialect)
+from solver_cli.solver.building import find_modules
+from solver_cli.text.netspec import NetSpec
 
 
 def load(net: Net, weights: str) -> None:
@@ -47,6 +37,5 @@ def device(gpu: int | None) -> torch.device:
 
 def build(spec: NetSpec, device: torch.device, python_layers: bool) -> Net:
     """The net of `spec` in its state; the modules of its Python layers are looked for beside its file too. Raises Error."""
-    if any((kind := find(layer.type)) and kind.user_code for layer in spec.param.layer):
-        look_in(Path(spec.file).parent)
+    find_modules(spec.file, spec)
     return Net(spec, device=device, python_layers=python_layers)

@@ -15,7 +15,7 @@ from running import call, run
 from solver_cli import Net
 from solver_cli.commands.tools import tools
 from solver_cli.formats import caffemodel
-from solver_cli.tools import nets
+from solver_cli.text.netspec import read_test_net
 from solver_cli.tools.deployed import deployed
 
 cv2 = pytest.importorskip("cv2")
@@ -360,7 +360,7 @@ def test_what_becomes_of_the_configs_without_their_data(
     config: str, options: tuple[Any, ...], shape: tuple[int, ...], output: tuple[int, ...]
 ) -> None:
     stage, size, gray = (*options, None, None)[:3]
-    found = deployed(nets.read(str(CONFIGS / f"{config}.prototxt"), stages=(stage,)), gray, size)
+    found = deployed(read_test_net(str(CONFIGS / f"{config}.prototxt"), stages=(stage,)), gray, size)
     net = Net(found.spec, device="meta")
     assert found.shape == (1, *shape) and {net.blob_shapes[name] for name in net.outputs} >= {output}
     assert not any(node.kind.loss for node in net.nodes)

@@ -21,6 +21,7 @@ from solver_cli.errors import ConfigError
 from solver_cli.export import nets, to_onnx
 from solver_cli.export.onnx_layers import RULES
 from solver_cli.registry import layer_types
+from solver_cli.text.netspec import read_test_net
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -86,7 +87,7 @@ def test_net(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     """The net of a config, some layers narrower, on another batch than the file's."""
     monkeypatch.chdir(tmp_path)
     Path("net.prototxt").write_text(written(name))
-    net = nets.build(nets.as_deployed(nets.read("net.prototxt")), None)
+    net = nets.build(nets.as_deployed(read_test_net("net.prototxt")), None)
     randomised(net)
     net.save("w.caffemodel")
     done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "net.onnx")

@@ -38,6 +38,7 @@ def command(
         raise click.UsageError("--fold-batch-norm changes weights: give --weights FILE")
     with reported(logging.WARNING):
         from solver_cli.export import nets
+        from solver_cli.text.netspec import read_test_net
 
-        net = nets.read(train_val, stages=stages, dialect=dialect)
+        net = read_test_net(train_val, stages=stages, dialect=dialect)
         click.echo(f"wrote {' and '.join(nets.write_deploy(out, net, shapes, weights, fold_batch_norm))}")

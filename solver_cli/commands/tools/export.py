@@ -49,6 +49,7 @@ def command(
         raise click.UsageError("--solver goes with --to FILE.py")
     with reported(logging.WARNING):
         from solver_cli.export import nets
+        from solver_cli.text.netspec import read_test_net
 
-        written = nets.export(nets.read(net, stages=stages, dialect=dialect), weights, to, shapes, torchvision, solver)
+        written = nets.export(read_test_net(net, stages=stages, dialect=dialect), weights, to, shapes, torchvision, solver)
         click.echo(f"wrote {' and '.join(written)}")

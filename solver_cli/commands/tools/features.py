@@ -49,6 +49,7 @@ def command(
     run = RunOptions(**chosen)
     with reported(logging.WARNING):
         from solver_cli.commands.bar import counted
+        from solver_cli.text.netspec import read_test_net
         from solver_cli.tools import nets
         from solver_cli.tools.features import extract
 
@@ -56,7 +57,7 @@ def command(
         if len(places) == 1 and places[0].endswith((".h5", ".hdf5")):
             places *= len(names)
         counts = extract(
-            nets.read(net, run.level, run.stages, run.dialect), weights, names, places, batches,
+            read_test_net(net, run.level, run.stages, run.dialect), weights, names, places, batches,
             backend=backend or "lmdb", device=nets.device(gpu), python_layers=run.python_layers, watch=counted,
         )  # fmt: skip
         for name, place, count in zip(names, places, counts, strict=True):

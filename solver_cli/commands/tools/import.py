@@ -41,8 +41,9 @@ def command(
         raise click.UsageError("give --map or --torchvision, but not both")
     with reported(logging.WARNING):
         from solver_cli.export import nets
+        from solver_cli.text.netspec import read_test_net
 
-        text = nets.read(net, stages=stages, dialect=dialect)
+        text = read_test_net(net, stages=stages, dialect=dialect)
         unused = nets.bring_in(file, text, to, shapes, names, torchvision)
         for name in unused:
             click.echo(f"not used: {name}", err=True)

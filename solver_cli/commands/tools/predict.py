@@ -81,6 +81,7 @@ def command(
         from pathlib import Path
 
         from solver_cli.formats.atomic import make_folder
+        from solver_cli.text.netspec import read_test_net
         from solver_cli.tools import drawing, nets, predict
         from solver_cli.tools.pictures import Said
 
@@ -90,7 +91,7 @@ def command(
         names = predict.read_names(labels) if labels else {}
         taken: set[str] = set()
         for found in predict.predictions(
-            nets.read(net, run.level, run.stages, run.dialect), weights, pictures, said, blob=blob, names=names, top=top,
+            read_test_net(net, run.level, run.stages, run.dialect), weights, pictures, said, blob=blob, names=names, top=top,
             threshold=threshold, device=nets.device(gpu), python_layers=run.python_layers,
         ):  # fmt: skip
             paths = drawing.draw(found, Path(draw), taken) if draw else []
