@@ -32,6 +32,7 @@ from solver_cli import Solver
 
 OURS: dict[str, dict[str, Any]] = {
     "ours": {},
+    "--no-cuda-graphs": {"cuda_graphs": False},
     "--compile": {"compile": True},
     "bf16": {"precision": "bf16"},
     "bf16 --compile": {"precision": "bf16", "compile": True},

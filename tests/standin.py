@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -131,3 +131,66 @@ def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
             yield value
         elif isinstance(value, list | tuple):
             yield from _tensors(value)
+
+
+class Replays(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Records as a GPU does (see `passes.graphed.Recorder`): operators with their arguments, to do again on the same memory.
+
+    What was there before is after a recording as it was, and what the recording made is NaN until it is replayed.
+    """
+
+    def __init__(self, draws: torch.Generator | None = None):
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.draws = draws
+        self.done: list[tuple[Any, Any, Any, Any]] = []
+        self.recorded = 0  # times
+        self._made: set[int] = set()  # storages
+        self._before: dict[int, tuple[Tensor, Tensor]] = {}
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        yield
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        self.recorded += 1
+        self.done, self._made, self._before = [], set(), {}
+        drawn = self.draws.get_state() if self.draws is not None else None
+        with self:
+            work()
+        if self.draws is not None:
+            self.draws.set_state(drawn)
+        done = self.done
+        with torch.no_grad():
+            for tensor, before in self._before.values():
+                tensor.copy_(before)
+            for *_, made in done:
+                for x in made:
+                    if x.is_floating_point():
+                        x.fill_(torch.nan)
+        return lambda: self._replay(done)
+
+    @torch.no_grad()
+    def _replay(self, done: list[tuple[Any, Any, Any, Any]]) -> None:
+        for func, args, kwargs, made in done:
+            result = func(*args, **kwargs)
+            for x, new in zip(made, _tensors([result] if made else []), strict=True):
+                x.copy_(new)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        for place, given in zip(func._schema.arguments, args, strict=False):
+            if place.alias_info is not None and place.alias_info.is_write:
+                self._keep(_tensors([given]))
+        self._keep(_tensors([kwargs["out"]] if "out" in kwargs else []))
+        result = func(*args, **kwargs)
+        views = any(place.alias_info is not None for place in func._schema.returns)
+        made = [] if views else [x.detach() for x in _tensors([result])]
+        self._made.update(x.untyped_storage().data_ptr() for x in made)
+        self.done.append((func, args, kwargs, made))
+        return result
+
+    def _keep(self, written: Iterable[Tensor]) -> None:
+        for x in written:
+            place = x.untyped_storage().data_ptr()
+            if place not in self._made and place not in self._before:
+                self._before[place] = x.detach(), x.detach().clone()

@@ -55,12 +55,30 @@ def test_nothing_waits_between_displays(case_folder):
     case_folder("lenet_sgd_momentum")
     settings = [("display", "1000"), ("test_interval", "1000"), ("test_initialization", "false"), ("clip_gradients", "0.1")]
     with closing(Solver(effective("solver.prototxt", settings=settings), device="cuda")) as solver:
-        solver.step(2)  # the display of iteration 0, and what torch does once
+        solver.step(6)  # the display of iteration 0, and what torch does once, such as to record a graph
         torch.cuda.set_sync_debug_mode("error")
         try:
             solver.step(10)
         finally:
             torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("case", ["lenet_sgd_momentum", "iter_size", "dropout"])
+def test_graphs_change_nothing(case, case_folder):
+    """Weights and history after 20 iterations, bit for bit, and the graph is there."""
+    case_folder("lenet_sgd_momentum")
+    settings = [("iter_size", "2")] * (case == "iter_size")
+    if case == "dropout":
+        net = Path("net.prototxt")
+        net.write_text(net.read_text() + 'layer { name: "drop" type: "Dropout" bottom: "ip1" top: "ip1" }')
+    left = []
+    for graphs in (True, False):
+        spec = effective("solver.prototxt", settings=settings)
+        with closing(Solver(spec, device="cuda", cuda_graphs=graphs)) as solver:
+            solver.step(20)
+            assert bool(solver.passes.graphs and solver.passes.graphs._graphs) == graphs
+            left.append([x.blob.detach().clone() for x in solver.net.learned] + [x.clone() for x in solver.history])
+    assert all(torch.equal(a, b) for a, b in zip(*left, strict=True))
 
 
 def test_net_moves_with_its_random_generator():

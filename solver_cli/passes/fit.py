@@ -119,7 +119,10 @@ class Fit:
                 trouble = first_line(error)
             for learned in self.net.learned:
                 learned.blob.grad = None
-            self.shrink(trouble)
+            if self.passes.graphs and self.passes.graphs.let_go():
+                log.warning("solver.cpp", f"The memory ran out ({trouble}): once more without a CUDA graph")
+            else:
+                self.shrink(trouble)
             Carried(net).restore(state)
 
     # -- what it takes ----------------------------------------------------------------------------------------------

@@ -53,6 +53,11 @@ class NoiseScale:
             self._hooks = [blob.register_hook(self._see) for blob in self._blobs]  # type: ignore[no-untyped-call]
         self._count += 1
 
+    @property
+    def watching(self) -> bool:
+        """Whether this is an iteration to be measured."""
+        return bool(self._hooks)
+
     def _stop(self) -> None:
         for hook in self._hooks:
             hook.remove()
@@ -74,6 +79,10 @@ class NoiseScale:
             parts, whole = _norm(self._norms), _norm(torch._foreach_norm(gradients))
             self._pending.append((_factors(pieces), torch.stack([parts, whole])))
         self._stop()
+
+    def see(self, gradients: Sequence[Tensor]) -> None:
+        """Take in what a piece adds to the gradients, where no hook sees it."""
+        self._norms.extend(torch._foreach_norm(list(gradients)))
 
     def _see(self, gradient: Tensor) -> None:
         self._norms.append(torch.linalg.vector_norm(gradient))

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from solver_cli import log
 from solver_cli.net.net import Net
 from solver_cli.parallel.ranks import Ranks
+from solver_cli.passes.graphed import CudaRecorder, Graphs, Recorder, why_not
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.pieces import Pieces, Run
 
@@ -22,20 +24,24 @@ class Passes:
     `batch`   the last batch, and `draws` the net's random generator before it: to look again at a pass that went wrong
     `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
               statistics
+    `graphs`  runs whole batches as CUDA graphs, if it is set
     `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
     `check`   if set, told the loss of every pass on the CPU, where that costs no waiting
     """
 
-    def __init__(self, net: Net):
+    def __init__(self, net: Net, cuda_graphs: bool = False):
         self.net = net
         self.check: Callable[[float], object] = lambda loss: None
         self.run: Run = net.run
         self.pieces: Pieces | None = None
+        self.graphs: Graphs | None = None
         self.window = False
         self.noise: NoiseScale | None = None
         self.batch: Blobs = {}
         self.draws: Tensor | None = None
         self._statistics: list[Tensor] = [x.blob for x in net.learned if x.statistic]
+        if cuda_graphs and net.device.type == "cuda":
+            self.record(CudaRecorder(net.device, net.draws))
 
     def __call__(self, count: int, after: Callable[[], None] | None = None) -> tuple[Tensor, Blobs]:
         """Add the gradients of `count` passes; return the mean of their losses, and the outputs of the last one.
@@ -51,7 +57,7 @@ class Passes:
                 batches = [self._next() for _ in range(size)]
                 if noise:
                     self._watch(noise, index)
-                loss, outputs = forward_backward(self.net, batches, self.pieces, self.run)
+                loss, outputs = self._forward_backward(batches, noise)
                 total += loss
                 if self.net.device.type == "cpu":
                     self.check(float(loss))
@@ -60,6 +66,18 @@ class Passes:
         if noise:
             noise.end()
         return total / count, outputs
+
+    def record(self, recorder: Recorder) -> None:
+        """Run whole batches as graphs of `recorder` from now on; a line in the log where the net does not let it."""
+        if why := why_not(self.net):
+            log.info("solver.cpp", f"Passes run without a CUDA graph: {why}")
+        else:
+            self.graphs = Graphs(self.net, lambda batch: forward_backward(self.net, [batch], run=self.run), recorder)
+
+    def _forward_backward(self, batches: Sequence[Blobs], noise: NoiseScale | None) -> tuple[Tensor, Blobs]:
+        if self.graphs is None or self.pieces or self.net.observer:
+            return forward_backward(self.net, batches, self.pieces, self.run)
+        return self.graphs(batches[0], noise.see if noise and noise.watching else None)
 
     def _next(self) -> Blobs:
         self.batch = self.net.next_batch()

@@ -104,6 +104,9 @@ class Options:
         choices=("fp32", "tf32", "bf16", "fp16"),
     )  # fmt: skip
     compile: bool = option(False, "Let torch.compile make the net faster, at the start of the run.", COMPUTES)
+    cuda_graphs: bool = option(
+        True, "Launch the kernels of a pass one by one, and not as one CUDA graph.", COMPUTES, names=["--no-cuda-graphs"]
+    )
     allow_nan: bool = option(False, "Go on when the loss is NaN or infinite.", COMPUTES)
     python_layers: bool = option(
         True, "Refuse layers of type Python, which run code of their own.", COMPUTES, names=["--no-python-layers"]

@@ -94,7 +94,8 @@ class Solver:
             compile_nets((self.net, *self.test_nets))
         self.update = Update(self.net, param, self.precision.scale)
         self.history = self.update.history
-        self.passes, self.noise = Passes(self.net), NoiseScale(self.net, ranks=self.ranks.size)
+        self.passes = Passes(self.net, options.cuda_graphs and not options.compile and self.ranks.size == 1)
+        self.noise = NoiseScale(self.net, ranks=self.ranks.size)
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, param, splitting, options.fit, options.memory)

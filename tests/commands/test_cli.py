@@ -38,7 +38,7 @@ def test_options_of_train_are_frozen() -> None:
         "SOLVER", "--snapshot", "--weights", "--gpu", "--cpu", "--level", "--stage", "--sigint-effect", "--sigint_effect",
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--ranks", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
-        "--batch-norm-window", "--precision", "--compile", "--quiet",
+        "--batch-norm-window", "--precision", "--compile", "--no-cuda-graphs", "--quiet",
         "--dialect", "--csv", "--plot", "--tensorboard", "--layers", "--schema", "--accept",
     }  # fmt: skip
 
