@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from solver_cli import log
+from solver_cli.net.needs import backward_needs
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Node, backward_needs
+from solver_cli.net.plan import Node
 
 Seen = list[tuple[Node, list[Tensor]]]
 

@@ -12,27 +12,24 @@ import torch
 from torch import Tensor, nn
 
 from solver_cli import log
-from solver_cli.caffe_pb2 import BlobProto, LayerParameter, NetParameter, ParamSpec, Phase
+from solver_cli.caffe_pb2 import LayerParameter, NetParameter, Phase
 from solver_cli.data.prefetch import Prefetcher
 from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, Error, out_of_memory
-from solver_cli.fillers import fill
 from solver_cli.net import own, weights
 from solver_cli.net.fusion import fuse
 from solver_cli.net.labels import checked
+from solver_cli.net.learning import Learning, install
+from solver_cli.net.needs import backward_needs, refuse_gradients
 from solver_cli.net.plan import (
     Absent,
-    Learned,
     Node,
     Planner,
     as_tuple,
-    backward_needs,
     describe,
     first_line,
-    refuse_gradients,
     shape_string,
 )
-from solver_cli.net.sharing import check_shared, set_rate
 from solver_cli.registry import load_packages
 from solver_cli.text import dialects, forks, prototxt
 from solver_cli.text.netspec import NetSpec, filter_layers, insert_splits, parse_net, read_net, state
@@ -86,9 +83,9 @@ class Net(nn.Module):
         rng = np.random.default_rng(self.generator.initial_seed() % 2**63)
         planner = Planner(spec.param.state.phase, rng, python_layers, absent)
         self.nodes: list[Node] = []
-        self.learned: list[Learned] = []
-        self._named: dict[str, Learned] = {}
         self.layers = nn.ModuleList()
+        learning = Learning(self.device, self.generator, self.param.force_backward)
+        self.learned = learning.learned
         self.observer: Observer | None = None  # called after each layer with (node, bottoms, tops)
         self.run: Callable[..., Tensor] = self.run_plainly  # precision and compilation put themselves around it
         try:
@@ -96,7 +93,9 @@ class Net(nn.Module):
                 node = planner.add(layer)
                 node.propagates = () if self.param.force_backward else tuple(node.param.propagate_down)
                 self.nodes.append(node)
-                self._learn(node)
+                if node.module is not None:
+                    self.layers.append(node.module)
+                    learning.add(node, node.module)
         except BaseException:
             self.close()
             raise
@@ -157,68 +156,6 @@ class Net(nn.Module):
                 result.setdefault(node.name, node.blobs())
         return result
 
-    def _learn(self, node: Node) -> None:
-        """Give the node's learned blobs memory and values, or another layer's where `param { name }` says so."""
-        module = node.module
-        if module is None:
-            return
-        self.layers.append(module)
-        if len(node.param.param) > len(node.blob_names):
-            found, taken = len(node.param.param), len(node.blob_names)
-            node.spec.fail(f"has {found} param entries for {taken} learned blobs: take out the rest", "param")
-        for index, name in enumerate(node.blob_names):
-            meta = module.get_parameter(name)
-            statistic = not meta.requires_grad
-            spec = self._param_spec(node, index, statistic)
-            learned = self._named.get(spec.name) if spec.name else None
-            if learned is None:
-                learned = Learned(self._materialise(node, index, meta), node, index, spec, statistic)
-                self.learned.append(learned)
-                if spec.name:
-                    self._named[spec.name] = learned
-            else:
-                check_shared(node, index, spec, learned, meta)
-            learned.blob.requires_grad_(meta.requires_grad and (learned.lr_mult != 0 or self.param.force_backward))
-            node.learned.append(learned)
-            _install(node, index, tuple(meta.shape))
-
-    def _param_spec(self, node: Node, index: int, statistic: bool) -> ParamSpec:
-        """The blob's ParamSpec. Statistics (BatchNorm's) are no learned values: their rate is 0 and may not be another."""
-        params = node.param.param
-        rate: float | None = getattr(node.module.get_parameter(node.blob_names[index]), "rate", None)  # type: ignore[union-attr]
-        if rate is not None:
-            return set_rate(node, index, rate)
-        if not statistic:
-            return params[index] if index < len(params) else ParamSpec()
-        if index >= len(params):
-            params.add(lr_mult=0)
-        elif not params[index].HasField("lr_mult") or params[index].lr_mult != 0:
-            node.spec.fail(
-                f"blob {index} holds statistics, which are not learned: write lr_mult: 0 or leave param out",
-                f"param[{index}].lr_mult",
-            )
-        return params[index]
-
-    def _materialise(self, node: Node, index: int, meta: nn.Parameter) -> nn.Parameter:
-        """Memory for a blob, with the values of the text's `blobs` or of its filler; none of both on the meta device."""
-        if self.device.type == "meta":
-            return nn.Parameter(torch.empty_like(meta))
-        try:
-            blob = torch.empty(meta.shape)
-            if index < len(node.param.blobs):
-                blob.copy_(torch.from_numpy(_array(node.param.blobs[index])).reshape(meta.shape))
-            elif filler := getattr(meta, "filler", None):
-                fill(blob, filler, self.generator)
-            elif (initial := getattr(meta, "initial", None)) is not None:
-                blob.copy_(initial)
-            else:
-                blob.zero_()
-        except ConfigError as error:
-            raise node.spec.locate(error) from None
-        except RuntimeError as error:
-            node.spec.fail(f"blob {index} of shape {shape_string(tuple(meta.shape))} cannot be made: {first_line(error)}")
-        return nn.Parameter(blob)
-
     def share_with(self, other: Net) -> None:
         """Use `other`'s learned blobs in the layers of the same name. Raises ConfigError where they do not fit."""
         for theirs in other.nodes:
@@ -241,7 +178,7 @@ class Net(nn.Module):
         """Let every layer compute with the learned blobs that `learned` now names."""
         for node in self.nodes:
             for index, shape in enumerate(node.blob_shapes):
-                _install(node, index, shape)
+                install(node, index, shape)
 
     # -- running ----------------------------------------------------------------------------------------------------
 
@@ -429,18 +366,3 @@ def in_state(spec: NetSpec, phase: str, level: int, stages: tuple[str, ...]) -> 
     """The spec with the state that the caller names; stages add to the text's own."""
     wanted = state(phase, level, stages)
     return spec.with_state(wanted, wanted if not spec.param.state.stage else state(phase, level))
-
-
-def _array(blob: BlobProto) -> np.ndarray[Any, np.dtype[np.float32]]:
-    return np.array(blob.double_data or blob.data, dtype=np.float32)
-
-
-def _install(node: Node, index: int, shape: tuple[int, ...]) -> None:
-    """Let the module hold its learned blob; in another shape, a view made anew in every pass so that gradients reach it."""
-    assert node.module is not None
-    path, _, leaf = node.blob_names[index].rpartition(".")
-    holder, learned = node.module.get_submodule(path), node.learned[index]
-    if tuple(learned.blob.shape) == shape:
-        setattr(holder, leaf, learned.blob)
-    elif holder._parameters.pop(leaf, None) is not None:
-        node.module.register_forward_pre_hook(lambda *_: setattr(holder, leaf, learned.blob.view(shape)))

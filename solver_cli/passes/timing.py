@@ -12,8 +12,9 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import Error
+from solver_cli.net.needs import backward_needs
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Node, as_tuple, backward_needs
+from solver_cli.net.plan import Node, as_tuple
 from solver_cli.passes.memory import Tracker
 from solver_cli.passes.precision import full, in_half
 from solver_cli.registry import Shape

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import FillerParameter
 from solver_cli.errors import Error
+from solver_cli.net.needs import backward_needs
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Node, as_tuple, backward_needs
+from solver_cli.net.plan import Node, as_tuple
 from solver_cli.pycaffe.blob import Blob, gradient
 from solver_cli.pycaffe.python_layer import PythonLayer
 

@@ -9,8 +9,9 @@ from itertools import pairwise
 from solver_cli import log
 from solver_cli.caffe_pb2 import EltwiseParameter, LRNParameter, SolverParameter
 from solver_cli.errors import Where
+from solver_cli.net.needs import backward_needs
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Node, backward_needs
+from solver_cli.net.plan import Node
 from solver_cli.passes.records import statistics
 from solver_cli.solver.solverspec import SolverSpec
 
