@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from solver_cli.net.net import Net
-from solver_cli.parallel.ranks import Ranks
+from solver_cli.parallel.ranks import ALONE
+from solver_cli.parallel.sending import Sending
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.pieces import Pieces, Run
 
@@ -23,6 +24,7 @@ class Passes:
     `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
               statistics
     `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
+    `sending` takes the gradients to other ranks, from the last pass on
     `check`   if set, told the loss of every pass on the CPU, where that costs no waiting
     """
 
@@ -33,6 +35,7 @@ class Passes:
         self.pieces: Pieces | None = None
         self.window = False
         self.noise: NoiseScale | None = None
+        self.sending = Sending([], ALONE)
         self.batch: Blobs = {}
         self.draws: Tensor | None = None
         self._statistics: list[Tensor] = [x.blob for x in net.learned if x.statistic]
@@ -46,9 +49,13 @@ class Passes:
         noise = self.noise if self._independent(count) else None
         if noise:
             noise.start()
+        self.sending.start()
+        sizes = [count] if self.window else [1] * count
         with self._kept():
-            for index, size in enumerate([count] if self.window else [1] * count):
+            for index, size in enumerate(sizes):
                 batches = [self._next() for _ in range(size)]
+                if index == len(sizes) - 1:
+                    self.sending.open()
                 if noise:
                     self._watch(noise, index)
                 loss, outputs = forward_backward(self.net, batches, self.pieces, self.run)
@@ -108,16 +115,6 @@ def forward_backward(
     if loss.requires_grad:
         torch.autograd.backward(loss)
     return loss.detach(), outputs
-
-
-@torch.no_grad()
-def average(net: Net, loss: Tensor, ranks: Ranks) -> None:
-    """Make the gradients and the loss their means over the ranks. Raises RankError."""
-    if ranks.size > 1:
-        blobs = [learned.blob for learned in net.learned if learned.blob.requires_grad]
-        for blob in blobs:
-            blob.grad = torch.zeros_like(blob) if blob.grad is None else blob.grad
-        ranks.average([loss, *[blob.grad for blob in blobs if blob.grad is not None]])
 
 
 @torch.no_grad()

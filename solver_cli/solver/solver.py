@@ -14,10 +14,11 @@ from solver_cli.net.carried import Carried
 from solver_cli.net.debug_info import debug_info
 from solver_cli.net.layout import lay_out
 from solver_cli.parallel.ranks import ALONE, Ranks
+from solver_cli.parallel.sending import Sending
 from solver_cli.passes.compiled import compile_nets
 from solver_cli.passes.fit import Fit, Splitting
 from solver_cli.passes.noise import NoiseScale
-from solver_cli.passes.passes import Passes, average
+from solver_cli.passes.passes import Passes
 from solver_cli.passes.precision import Precision
 from solver_cli.snapshots.parts import Each, Parts
 from solver_cli.snapshots.snapshot import Checkpoints
@@ -95,6 +96,7 @@ class Solver:
         self.update = Update(self.net, param, self.precision.scale)
         self.history = self.update.history
         self.passes, self.noise = Passes(self.net), NoiseScale(self.net, ranks=self.ranks.size)
+        self.passes.sending = Sending([learned.blob for learned in self.net.learned], self.ranks)
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, param, splitting, options.fit, options.memory)
@@ -184,9 +186,10 @@ class Solver:
         """
         with debug_info(self.net, self.param.debug_info and self.due(self.param.display)) as after:
             count = self.schedule.passes(self.iter)
-            with self.ranks.together():
+            with self.ranks.together(), self.passes.sending:
                 loss, outputs = self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
-            average(self.net, loss, self.ranks)
+            self.passes.sending.arrive()
+            self.ranks.average([loss])
             return loss, outputs
 
     def apply_update(self) -> None:
