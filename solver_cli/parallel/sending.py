@@ -86,10 +86,11 @@ class Sending:
                 self._send()
 
     @torch.no_grad()
-    def arrive(self) -> None:
-        """Wait for what the others have sent; the gradients become the means. Raises RankError."""
-        if not self.buckets:
+    def arrive(self, loss: Tensor) -> None:
+        """Wait for what the others have sent; the gradients and the loss become the means. Raises RankError."""
+        if self.ranks.size == 1:
             return
+        self.ranks.average([loss])
         stale = self.ranks.most(int(self._stale))
         for bucket, sent in zip(self.buckets, self._sent, strict=True):
             means = sent.means()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from solver_cli.net.net import Net
-from solver_cli.parallel.ranks import ALONE
+from solver_cli.parallel.ranks import ALONE, Ranks
 from solver_cli.parallel.sending import Sending
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.pieces import Pieces, Run
@@ -24,18 +24,18 @@ class Passes:
     `pieces`  runs each batch in pieces, if one is set; with `window` set the batches of an iteration share BatchNorm's
               statistics
     `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
-    `sending` takes the gradients to other ranks, from the last pass on
+    `sending` takes the gradients to the other `ranks`, from the last pass on
     `check`   if set, told the loss of every pass on the CPU, where that costs no waiting
     """
 
-    def __init__(self, net: Net):
+    def __init__(self, net: Net, ranks: Ranks = ALONE):
         self.net = net
+        self.sending = Sending([learned.blob for learned in net.learned], ranks)
         self.check: Callable[[float], object] = lambda loss: None
         self.run: Run = net.run
         self.pieces: Pieces | None = None
         self.window = False
         self.noise: NoiseScale | None = None
-        self.sending = Sending([], ALONE)
         self.batch: Blobs = {}
         self.draws: Tensor | None = None
         self._statistics: list[Tensor] = [x.blob for x in net.learned if x.statistic]

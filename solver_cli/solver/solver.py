@@ -14,7 +14,6 @@ from solver_cli.net.carried import Carried
 from solver_cli.net.debug_info import debug_info
 from solver_cli.net.layout import lay_out
 from solver_cli.parallel.ranks import ALONE, Ranks
-from solver_cli.parallel.sending import Sending
 from solver_cli.passes.compiled import compile_nets
 from solver_cli.passes.fit import Fit, Splitting
 from solver_cli.passes.noise import NoiseScale
@@ -95,8 +94,7 @@ class Solver:
             compile_nets((self.net, *self.test_nets))
         self.update = Update(self.net, param, self.precision.scale)
         self.history = self.update.history
-        self.passes, self.noise = Passes(self.net), NoiseScale(self.net, ranks=self.ranks.size)
-        self.passes.sending = Sending([learned.blob for learned in self.net.learned], self.ranks)
+        self.passes, self.noise = Passes(self.net, self.ranks), NoiseScale(self.net, ranks=self.ranks.size)
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, param, splitting, options.fit, options.memory)
@@ -188,8 +186,7 @@ class Solver:
             count = self.schedule.passes(self.iter)
             with self.ranks.together(), self.passes.sending:
                 loss, outputs = self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
-            self.passes.sending.arrive()
-            self.ranks.average([loss])
+            self.passes.sending.arrive(loss)
             return loss, outputs
 
     def apply_update(self) -> None:
