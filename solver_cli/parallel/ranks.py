@@ -55,15 +55,15 @@ class Ranks:
         """Make each tensor its mean over the ranks. Raises RankError."""
         if self.size == 1:
             return
+        sent = [(bucket, self.send(bucket)) for bucket in buckets(tensors)]
+        for bucket, means in sent:
+            put(means.means(), bucket)
+
+    def send(self, tensors: Sequence[Tensor]) -> Sent:
+        """Let the other ranks have tensors of one type, without waiting for theirs. Raises RankError."""
         with self._waiting():
-            sent = []
-            for bucket in _buckets(tensors):
-                flat = torch.cat([tensor.flatten() for tensor in bucket])
-                sent.append((bucket, flat, distributed.all_reduce(flat, async_op=True)))
-            for bucket, flat, arriving in sent:
-                arriving.wait()
-                parts = torch.split(flat.div_(self.size), [tensor.numel() for tensor in bucket])
-                torch._foreach_copy_(bucket, [part.view_as(tensor) for part, tensor in zip(parts, bucket, strict=True)])
+            flat = torch.cat([tensor.flatten() for tensor in tensors])
+            return Sent(self, flat, distributed.all_reduce(flat, async_op=True))
 
     def means(self, blobs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The mean of each blob over the ranks. Raises RankError."""
@@ -124,7 +124,7 @@ class Ranks:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is raised inside on one rank is raised on all when they leave; nobody sends anything inside."""
+        """What is raised inside on one rank is raised on all when they leave; all send what is sent inside (`Sending`)."""
         if self.size == 1:
             yield
             return
@@ -164,6 +164,27 @@ class Ranks:
         silent = [str(rank) for rank in range(self.size) if not store.check([f"waiting {rank}"])]
         names = f"rank{'s' * (len(silent) > 1)} {', '.join(silent)}" if silent else "a rank"
         return f"{names} did not answer for {PATIENCE} seconds"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Values, in one row, on their way to be averaged over the ranks."""
+
+    ranks: Ranks
+    flat: Tensor
+    arriving: Any
+
+    def means(self) -> Tensor:
+        """Wait for them. Raises RankError."""
+        with self.ranks._waiting():
+            self.arriving.wait()
+        return self.flat.div_(self.ranks.size)
+
+
+def put(flat: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Give tensors the values that stand in one row."""
+    parts = torch.split(flat, [tensor.numel() for tensor in tensors])
+    torch._foreach_copy_(list(tensors), [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)])
 
 
 ALONE = Ranks()
@@ -209,7 +230,7 @@ def from_environment() -> Ranks | None:
     return Ranks(rank, size, local)
 
 
-def _buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+def buckets(tensors: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """The tensors in groups of one type, of BUCKET bytes or a little more."""
     bucket: list[Tensor] = []
     size = 0

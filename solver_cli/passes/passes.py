@@ -10,7 +10,8 @@ from torch import Tensor
 
 from solver_cli import log
 from solver_cli.net.net import Net
-from solver_cli.parallel.ranks import Ranks
+from solver_cli.parallel.ranks import ALONE, Ranks
+from solver_cli.parallel.sending import Sending
 from solver_cli.passes.graphed import CudaRecorder, Graphs, Recorder, why_not
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.pieces import Pieces, Run
@@ -26,11 +27,13 @@ class Passes:
               statistics
     `graphs`  runs whole batches as CUDA graphs, if it is set
     `noise`   sees the gradients of passes and pieces where there are several of them, if it is set
+    `sending` takes the gradients to the other `ranks`, from the last pass on
     `check`   if set, told the loss of every pass on the CPU, where that costs no waiting
     """
 
-    def __init__(self, net: Net, cuda_graphs: bool = False):
+    def __init__(self, net: Net, ranks: Ranks = ALONE, cuda_graphs: bool = False):
         self.net = net
+        self.sending = Sending([learned.blob for learned in net.learned], ranks)
         self.check: Callable[[float], object] = lambda loss: None
         self.run: Run = net.run
         self.pieces: Pieces | None = None
@@ -40,7 +43,7 @@ class Passes:
         self.batch: Blobs = {}
         self.draws: Tensor | None = None
         self._statistics: list[Tensor] = [x.blob for x in net.learned if x.statistic]
-        if cuda_graphs and net.device.type == "cuda":
+        if cuda_graphs and ranks.size == 1 and net.device.type == "cuda":
             self.record(CudaRecorder(net.device, net.draws))
 
     def __call__(self, count: int, after: Callable[[], None] | None = None) -> tuple[Tensor, Blobs]:
@@ -52,9 +55,13 @@ class Passes:
         noise = self.noise if self._independent(count) else None
         if noise:
             noise.start()
+        self.sending.start()
+        sizes = [count] if self.window else [1] * count
         with self._kept():
-            for index, size in enumerate([count] if self.window else [1] * count):
+            for index, size in enumerate(sizes):
                 batches = [self._next() for _ in range(size)]
+                if index == len(sizes) - 1:
+                    self.sending.open()
                 if noise:
                     self._watch(noise, index)
                 loss, outputs = self._forward_backward(batches, noise)
@@ -126,16 +133,6 @@ def forward_backward(
     if loss.requires_grad:
         torch.autograd.backward(loss)
     return loss.detach(), outputs
-
-
-@torch.no_grad()
-def average(net: Net, loss: Tensor, ranks: Ranks) -> None:
-    """Make the gradients and the loss their means over the ranks. Raises RankError."""
-    if ranks.size > 1:
-        blobs = [learned.blob for learned in net.learned if learned.blob.requires_grad]
-        for blob in blobs:
-            blob.grad = torch.zeros_like(blob) if blob.grad is None else blob.grad
-        ranks.average([loss, *[blob.grad for blob in blobs if blob.grad is not None]])
 
 
 @torch.no_grad()

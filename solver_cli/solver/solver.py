@@ -17,7 +17,7 @@ from solver_cli.parallel.ranks import ALONE, Ranks
 from solver_cli.passes.compiled import compile_nets
 from solver_cli.passes.fit import Fit, Splitting
 from solver_cli.passes.noise import NoiseScale
-from solver_cli.passes.passes import Passes, average
+from solver_cli.passes.passes import Passes
 from solver_cli.passes.precision import Precision
 from solver_cli.snapshots.parts import Each, Parts
 from solver_cli.snapshots.snapshot import Checkpoints
@@ -94,7 +94,7 @@ class Solver:
             compile_nets((self.net, *self.test_nets))
         self.update = Update(self.net, param, self.precision.scale)
         self.history = self.update.history
-        self.passes = Passes(self.net, options.cuda_graphs and not options.compile and self.ranks.size == 1)
+        self.passes = Passes(self.net, self.ranks, options.cuda_graphs and not options.compile)
         self.noise = NoiseScale(self.net, ranks=self.ranks.size)
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
@@ -185,9 +185,9 @@ class Solver:
         """
         with debug_info(self.net, self.param.debug_info and self.due(self.param.display)) as after:
             count = self.schedule.passes(self.iter)
-            with self.ranks.together():
+            with self.ranks.together(), self.passes.sending:
                 loss, outputs = self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
-            average(self.net, loss, self.ranks)
+            self.passes.sending.arrive(loss)
             return loss, outputs
 
     def apply_update(self) -> None:
