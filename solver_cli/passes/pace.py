@@ -51,10 +51,14 @@ class Load:
     flops: float = 0.0
     values: float = 0.0
 
+    def parts(self, gpu: Gpu, precision: str) -> dict[str, float]:
+        """The seconds that the GPU's arithmetic takes for it, and those that its memory takes."""
+        moved = self.values * (HALF if precision in ("bf16", "fp16") else SINGLE)
+        return {"arithmetic": self.flops / gpu.flops[precision] / REACHED, "memory": moved / gpu.memory / REACHED}
+
     def seconds(self, gpu: Gpu, precision: str) -> float:
         """How long the GPU takes for it."""
-        moved = self.values * (HALF if precision in ("bf16", "fp16") else SINGLE)
-        return max(self.flops / gpu.flops[precision], moved / gpu.memory) / REACHED
+        return max(self.parts(gpu, precision).values())
 
 
 @dataclass(frozen=True)
@@ -154,11 +158,10 @@ def pace(
 
 def bound_of(work: Sequence[Work], gpu: Gpu, precision: str) -> str:
     """What takes the larger part of a pass: arithmetic or memory."""
-    loads = [load for each in work for load in (each.forward, each.backward)]
     found = {"arithmetic": 0.0, "memory": 0.0}
-    for load in loads:
-        seconds = load.seconds(gpu, precision)
-        found["arithmetic" if seconds * REACHED == load.flops / gpu.flops[precision] else "memory"] += seconds
+    for load in (load for each in work for load in (each.forward, each.backward)):
+        seconds, name = max((seconds, name) for name, seconds in load.parts(gpu, precision).items())
+        found[name] += seconds
     return max(found, key=lambda name: found[name])
 
 

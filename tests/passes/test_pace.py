@@ -54,6 +54,11 @@ def test_a_layer_takes_the_longer_of_arithmetic_and_memory() -> None:
     assert Load(1e12, 1e9).seconds(GPU, "fp16") == pytest.approx(2 / REACHED)
 
 
+@pytest.mark.parametrize(("values", "bound"), [(0.3e9, "memory"), (0.2e9, "arithmetic")])
+def test_what_bounds_a_pass(values: float, bound: str) -> None:
+    assert pace.bound_of([Work(Load(1e12, values), Load(0, 1e6), 0)], GPU, "fp32") == bound
+
+
 def test_several_passes_send_once() -> None:
     steps = [Work(Load(0, 1e6), Load(0, 2e6), 4_000_000)]
     one, four = (pace.pace(steps, GPU, "fp32", Cluster(2), passes) for passes in (1, 4))
