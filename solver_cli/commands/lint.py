@@ -22,7 +22,7 @@ Advice = tuple[Where, str]
 
 
 def advice(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int) -> Iterator[Advice]:
-    """Lines of advice for a solver and its nets, whose train net gets batches of `batch` records. Raises DataError."""
+    """Lines of advice for a solver and its nets, whose ranks train on `batch` records a pass together. Raises DataError."""
     yield from doubts(spec, train, list(tests), spec.param.iter_size > 1)
     yield from _of_momentum(spec)
     if not _dense(train):

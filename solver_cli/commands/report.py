@@ -7,8 +7,11 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, fields, replace
 from math import isfinite, log, prod
 
+import torch
+
 from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.commands.lint import advice, records_of
+from solver_cli.commands.several import ASSUMED, ONE, Several
 from solver_cli.data.absent import AbsentData
 from solver_cli.errors import Error
 from solver_cli.net.net import Net
@@ -25,8 +28,9 @@ from solver_cli.passes.memory import (
     meta_batch,
     without_data,
 )
+from solver_cli.passes.pace import multiply_adds
 from solver_cli.registry import Shape
-from solver_cli.solver.building import default_device, find_modules
+from solver_cli.solver.building import find_modules
 from solver_cli.solver.lr_policy import learning_rate, step_counter
 from solver_cli.solver.solverspec import SolverSpec, check, test_nets, train_net
 from solver_cli.text.netspec import NetSpec
@@ -51,12 +55,17 @@ class Row:
 
 
 def plan(
-    spec: SolverSpec, *, batch: int | None = None, memory: int | None = None, python_layers: bool = True
+    spec: SolverSpec,
+    *,
+    batch: int | None = None,
+    memory: int | None = None,
+    python_layers: bool = True,
+    ranks: Several = ONE,
 ) -> Iterator[str]:
     """The lines of the plan of a solver. Nothing is trained, filled or written. Raises Error.
 
     `batch`: a batch size for the train net instead of its file's; `memory`: bytes that the largest batch is to fit into,
-    None for what is free on the device that would train.
+    None for what is free on the device that would train; `ranks`: on how many, of what device, it is to train.
     """
     check(spec)
     with ExitStack() as stack:
@@ -67,13 +76,18 @@ def plan(
         yield f"{spec.file}: {spec.param.type}, {spec.param.max_iter} iterations"
         yield from _absent([train, *tests])
         yield from _layers(train, batch)
-        yield from _memory(spec, train, tests, batch, memory)
+        yield from _memory(spec, train, tests, batch, memory, ranks)
         size = batch or batch_of(train)
-        yield from _run(spec.param, size, records_of(train))
+        yield from _run(spec.param, size, records_of(train), ranks.size)
+        yield from ranks.lines(spec.param, train)
+        if rows := ranks.forecast(spec.param, train, size):
+            yield "\nForecast of an update"
+            yield from in_columns(rows, left=1)
+            yield from (f"  {line}" for line in ASSUMED)
         yield from _rates(spec.param)
-        yield from _noise(spec.param, size, records_of(train))
+        yield from _noise(spec.param, size, records_of(train), ranks.size)
         yield "\nAdvice"
-        lines = [f"  {where}: {text}" for where, text in advice(spec, train, tests, size)]
+        lines = [f"  {where}: {text}" for where, text in advice(spec, train, tests, size * ranks.size)]
         yield from lines or ["  none"]
 
 
@@ -113,12 +127,6 @@ def rows(net: Net, batch: int | None) -> list[Row]:
                 work = multiply_adds(node, bottoms, shapes)
                 found.append(Row(node, shapes[0] if shapes else (), learned, work, tracker.live - before))
     return found
-
-
-def multiply_adds(node: Node, bottoms: list[Shape], tops: list[Shape]) -> int:
-    """The multiplications in a layer's products of matrices, forward; 0 for layers without any."""
-    work = node.kind.work
-    return work(node.param, node.blob_shapes, bottoms, tops) if work else 0
 
 
 def _layers(net: Net, batch: int | None) -> Iterator[str]:
@@ -161,23 +169,32 @@ def metric(value: float) -> str:
 # -- memory ---------------------------------------------------------------------------------------------------------
 
 
-def _memory(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int | None, budget: int | None) -> Iterator[str]:
-    device = default_device(spec.param)
+def _memory(
+    spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int | None, budget: int | None, ranks: Several
+) -> Iterator[str]:
+    device = ranks.device(spec.param)
     found = [forecast(train, spec.param, batch, device=device.type)]
     found += [forecast_test(net, train, found[0], device=device.type) for net in tests]
     queues = sum(one.ahead for one in found)  # they stay full, whichever net is at work
     heads = ["train", *(f"test #{i}" for i in range(len(tests)))]
-    yield f"\nMemory on the {'GPU' if device.type == 'cuda' else 'CPU'}, forecast at the peak"
+    on = "the GPU" if device.type == "cuda" else "the CPU"
+    yield f"\nMemory {'of each rank, ' if ranks.size > 1 else ''}on {on}, forecast at the peak"
     table = [["batch size", *(str(one.batch) for one in found)]]
     for field in fields(Forecast)[1:]:
         values = [queues if field.name == "ahead" else getattr(one, field.name) for one in found]
         if any(values):
             table.append([NAMES.get(field.name, field.name), *map(mebi, values)])
-    totals = [replace(one, ahead=queues).total for one in found]
+    sent = found[0].gradients if ranks.size > 1 else 0
+    if sent:
+        table.append(["gradients sent", *[mebi(sent)] * len(found)])
+    totals = [replace(one, ahead=queues).total + sent for one in found]
     yield from in_columns([["", *heads], *table, ["total", *map(mebi, totals)]])
-    budget = available(device) if budget is None else budget
+    if budget is None and device.type == "cuda" and not torch.cuda.is_available():
+        yield "  largest batch: there is no GPU here: --memory 16G says what one has"
+        return
+    budget = ranks.share(available(device)) if budget is None else budget
     try:
-        most = largest_batch(train, spec.param, budget - (queues - found[0].ahead), device=device.type)
+        most = largest_batch(train, spec.param, budget - sent - (queues - found[0].ahead), device=device.type)
     except Error as error:
         yield f"  largest batch: only the file's batch size can be forecast ({error})"
         return
@@ -191,9 +208,10 @@ def _memory(spec: SolverSpec, train: Net, tests: Sequence[Net], batch: int | Non
 # -- the run --------------------------------------------------------------------------------------------------------
 
 
-def _run(param: SolverParameter, batch: int, records: int | None) -> Iterator[str]:
-    effective = batch * param.iter_size
-    yield f"\nRun\n  effective batch: {effective} = {batch} x iter_size {param.iter_size} x 1 device"
+def _run(param: SolverParameter, batch: int, records: int | None, ranks: int) -> Iterator[str]:
+    effective = batch * param.iter_size * ranks
+    each = f"{ranks} ranks" if ranks > 1 else "1 device"
+    yield f"\nRun\n  effective batch: {effective} = {batch} x iter_size {param.iter_size} x {each}"
     if not records:
         return
     yield f"  an epoch of {records:,} records: {records / effective:,.4g} iterations"
@@ -246,9 +264,9 @@ def chart(values: Sequence[float], logarithmic: bool) -> Iterator[str]:
         yield f"{label:>10} | {line}".rstrip()
 
 
-def _noise(param: SolverParameter, batch: int, records: int | None) -> Iterator[str]:
+def _noise(param: SolverParameter, batch: int, records: int | None, ranks: int) -> Iterator[str]:
     """How much chance there is in the updates, and what three remedies for a small memory do to it."""
-    momentum, size = param.momentum, batch * param.iter_size
+    momentum, size = param.momentum, batch * param.iter_size * ranks
     if param.type not in ("SGD", "Nesterov") or not 0 <= momentum < 1 or param.base_lr <= 0:
         return
     factor = param.base_lr / (size * (1 - momentum))

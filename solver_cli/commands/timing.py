@@ -10,10 +10,11 @@ import torch
 
 from solver_cli import log
 from solver_cli.commands.devices import one_device
-from solver_cli.commands.report import in_columns, metric, multiply_adds
+from solver_cli.commands.report import in_columns, metric
 from solver_cli.commands.single import single
 from solver_cli.net.net import Net
 from solver_cli.passes.memory import batch_of, mebi
+from solver_cli.passes.pace import multiply_adds
 from solver_cli.passes.timing import ByLayer, Timed, Whole, whole
 from solver_cli.solver.options import RunOptions
 

@@ -69,8 +69,8 @@ def test_options_of_the_tools_are_frozen() -> None:
         "plot": {"LOG...", "--to", "--x", "--y", "--smooth", "--batch", "--epoch"},
         "layers": {"[TYPE]", "--markdown", "--layers", "--schema"},
         "plan": {
-            "SOLVER", "--batch", "--memory", "--level", "--stage", "--dialect", "--set", "--layers", "--schema", "--accept",
-            "--no-python-layers",
+            "SOLVER", "--batch", "--memory", "--gpu", "--cpu", "--ranks", "--machines", "--level", "--stage", "--dialect",
+            "--set", "--layers", "--schema", "--accept", "--no-python-layers",
         },
         "devices": set(),
         "deploy": {"TRAIN_VAL", "OUT", "--shape", "--weights", "--fold-batch-norm", "--stage", "--dialect"},

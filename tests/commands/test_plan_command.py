@@ -10,6 +10,7 @@ import h5py
 import lmdb
 import numpy as np
 import pytest
+import torch
 from numpy.random import default_rng
 from running import NET, SOLVER, Ended, call, changed, run, write
 
@@ -166,6 +167,56 @@ def test_settings_count(plan: Plan) -> None:
     assert "ReLU" in plan("--level", "1", net=net).stdout
     net = changed(NET, ('name: "relu"', 'name: "relu"\n  include { stage: "deep" }'))
     assert "ReLU" in plan("--stage", "deep", net=net).stdout
+
+
+# -- several ranks --------------------------------------------------------------------------------------------------
+
+
+def test_ranks_count_in_the_batch_the_epochs_and_the_noise(plan: Plan) -> None:
+    solver = changed(SOLVER, ("max_iter: 2", "max_iter: 100")) + "iter_size: 2 momentum: 0.9"
+    text = plan("--cpu", "--ranks", "5", net=HDF5_NET, solver=solver).stdout
+    assert "effective batch: 40 = 4 x iter_size 2 x 5 ranks\n" in text
+    assert "an epoch of 40 records: 1 iterations" in text
+    assert "0.1 x 40 / (40 x 0.1) = 1\n" in text
+    assert "the rate stays the file's, base_lr 0.1\n" in text and "in proportion it would be base_lr 0.5," in text
+    assert "20 iterations see what max_iter 100 sees on one rank" in text
+    assert "Memory of each rank, on the CPU" in text and "Forecast" not in text
+
+
+def test_what_ranks_send(plan: Plan) -> None:
+    """837 learned values are 3,348 bytes; of four ranks each sends 2 * 3 / 4 of them; three are frozen in the second."""
+    text = plan("--gpu", "0,1,2,3").stdout
+    assert "gradients: 0.003 MiB, once an update whatever iter_size is; by each rank 0.005 MiB" in text
+    big = (("num_output: 5", "num_output: 5000"), ('type: "InnerProduct"', 'type: "InnerProduct"\n  param { lr_mult: 0 }'))
+    assert "gradients: 2.8 MiB," in plan("--ranks", "2", net=changed(NET, big[0])).stdout
+    assert "gradients: 0.020 MiB," in plan("--ranks", "2", net=changed(NET, *big)).stdout
+
+
+def test_gpus_that_are_not_here(plan: Plan) -> None:
+    text = plan("--gpu", "0,1,2,3", "--memory", "1G").stdout
+    assert "effective batch: 16 = 4 x iter_size 1 x 4 ranks\n" in text
+    assert "Memory of each rank, on the GPU" in text and "gradients sent" in text and "largest batch in 1,024.0 MiB" in text
+    table = text.partition("\nForecast of an update\n")[2].partition("\n\n")[0]
+    assert "A100, NVLink" in table and "a model, nothing was measured" in table
+    assert text == plan("--ranks", "4", "--memory", "1G").stdout
+
+
+def test_machines_have_a_network(plan: Plan) -> None:
+    text = plan("--ranks", "8", "--machines", "4", "--memory", "1G").stdout
+    assert "x 32 ranks\n" in text and "\nRanks: 32 on 4 machines of 8\n" in text and "10 Gbit/s" in text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there are GPUs here")
+def test_all_gpus_where_there_are_none(plan: Plan) -> None:
+    ended = plan("--gpu", "all")
+    assert (ended.code, ended.stdout) == (1, "")
+    assert ended.stderr == "error: --gpu all: there is no GPU here: --ranks N plans for N of them\n"
+    assert "there is no GPU here: --memory 16G says what one has" in plan("--gpu", "0").stdout
+
+
+@pytest.mark.parametrize("args", [["--gpu", "0,1", "--cpu"], ["--gpu", "0,1", "--ranks", "2"], ["--ranks", "0"]])
+def test_ranks_that_cannot_be(args: list[str], plan: Plan) -> None:
+    assert plan(*args).code == 2
 
 
 # -- data that are not there ----------------------------------------------------------------------------------------

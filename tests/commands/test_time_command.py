@@ -9,9 +9,9 @@ import pytest
 import torch
 from running import NET, Ended, call, changed, write
 
-from solver_cli.commands import report
 from solver_cli.commands.tools import tools
 from solver_cli.net.net import Net
+from solver_cli.passes.pace import multiply_adds
 from solver_cli.passes.passes import forward_backward
 from solver_cli.passes.timing import ByLayer, whole
 
@@ -87,7 +87,7 @@ def test_what_a_layer_takes(folder: Path) -> None:
     assert data.kept == 4 * (4 * 3 * 8 * 8 + 4)
     assert conv.kept >= 4 * 4 * 4 * 6 * 6
     assert (conv.bottoms, conv.tops) == ([(4, 3, 8, 8)], [(4, 4, 6, 6)])
-    assert report.multiply_adds(conv.node, conv.bottoms, conv.tops) == 4 * 4 * 36 * 27
+    assert multiply_adds(conv.node, conv.bottoms, conv.tops) == 4 * 4 * 36 * 27
     assert (conv.products, ip.products, relu.products, loss.products) == (1, 2, 1, 1)  # no gradient of data
 
 

@@ -1,0 +1,356 @@
+"""Updates on one rank and on two, of one thread or one GPU each; and what the code for several costs a single one.
+
+    python benchmarks/ranks.py [--only TEXT] [--rounds 15] [--device cpu|cuda] [--single] [--count]
+
+weak: each rank has the whole batch; strong: half of it. The one rank and the two have processes of their own and run in
+turn, in blocks of about half a second. Ratios are records a second of two ranks over those of one, medians over pairs of
+neighbouring blocks: 2 is the most.
+wall: of the pairs during which other programs took less than a tenth of a processor, or, if these are too few, of those
+that they disturbed least. by cpu: records a second of processor time that a rank takes, what sends for it included: what two
+ranks would do that have a processor each and never wait (CPU only).
+model: the one rank's processor time (strong: half of it) and the sum's, at the speed of a lone sum of 64 MiB, in turn.
+sent: what a rank hands over for the sum, an update. agree, sum: the time that the first rank waits in what ranks tell each
+other before an update, which is where a slower one is waited for, and in the sum of the gradients (CPU only).
+
+--single: LeNet as it is beside a solver whose loop knows nothing of ranks, in turn in one process.
+--count: the instructions of both by valgrind (minutes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from layers import machine
+from torch import Tensor, distributed
+from train import CASES, Case, write
+
+from solver_cli import Solver
+from solver_cli.net.debug_info import debug_info
+from solver_cli.net.layout import keep_memory
+from solver_cli.parallel.ranks import ALONE, Ranks, joined
+from solver_cli.solver.signals import Action
+
+QUIET = 0.1  # processors that others may take in a block that counts
+NETS = {
+    "LeNet": CASES["LeNet"],
+    "CaffeNet": replace(CASES["CaffeNet"], batch=8),
+    "ResNet-50": replace(CASES["ResNet-50"], batch=2),
+}
+LONE = 1 << 24  # values of the sum that is measured alone
+
+
+@dataclass
+class Block:
+    """What one rank tells of a block of updates: seconds on the wall and of the processor, bytes, and seconds waited."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+    sent: int = 0
+    agree: float = 0.0
+    sum: float = 0.0
+    busy: float = 0.0  # processors that other programs took
+
+
+class Meter:
+    """Stands around torch.distributed.all_reduce: how much is handed over, and how long it is waited for."""
+
+    def __init__(self) -> None:
+        self.reduce = distributed.all_reduce
+        self.block = Block()
+        distributed.all_reduce = self.all_reduce
+
+    def all_reduce(self, tensor: Tensor, *args: Any, **settings: Any) -> Any:
+        if not settings.get("async_op"):
+            begun = time.perf_counter()
+            self.reduce(tensor, *args, **settings)
+            self.block.agree += time.perf_counter() - begun
+            return None
+        self.block.sent += tensor.nbytes
+        return Waiting(self.reduce(tensor, *args, **settings), self.block)
+
+
+@dataclass
+class Waiting:
+    """A sum on its way."""
+
+    work: Any
+    block: Block
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.work, name)
+
+    def wait(self, *args: Any) -> Any:
+        begun = time.perf_counter()
+        done = self.work.wait(*args)
+        self.block.sum += time.perf_counter() - begun
+        return done
+
+
+# -- one rank and two ---------------------------------------------------------------------------------------------------
+
+
+def work(rank: int, size: int, meeting: str, case: Case, device: str, pipe: Any) -> None:
+    """A process: one of `size` ranks that makes as many updates as it is told, and answers with a Block, until told 0."""
+    logging.getLogger("solver_cli").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    place = torch.device("cuda", rank) if device == "cuda" else torch.device("cpu")
+    kept = keep_memory() if device == "cpu" else nullcontext()
+    if device == "cuda":
+        torch.cuda.set_device(place)
+    own = Ranks(rank, size, rank) if size > 1 else ALONE
+    with tempfile.TemporaryDirectory() as folder, kept, joined(place, own, meeting) as ranks:
+        write(case, Path(folder))
+        meter = Meter()
+        with closing(Solver(f"{folder}/solver.prototxt", device=place, ranks=ranks)) as solver:
+            solver.step(2)
+            pipe.send((lone_sum(place, size), sum(x.blob.nbytes for x in solver.net.learned if x.blob.requires_grad)))
+            while count := pipe.recv():
+                meter.block = block = Block()
+                wall, cpu = settled(device), time.process_time()
+                solver.step(count)
+                block.wall, block.cpu = settled(device) - wall, time.process_time() - cpu
+                pipe.send(block)
+
+
+def settled(device: str) -> float:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def lone_sum(device: torch.device, size: int) -> float:
+    """Bytes a second of a sum of LONE values, nothing else being done: of what it is of, not of what a ring sends."""
+    if size == 1:
+        return 0.0
+    values, taken = torch.ones(LONE, device=device), []
+    for _ in range(5):
+        begun = settled(device.type)
+        distributed.all_reduce(values)
+        taken.append(settled(device.type) - begun)
+    return values.nbytes / min(taken)
+
+
+class Group:
+    """The processes of some ranks, which work together."""
+
+    def __init__(self, size: int, case: Case, device: str, folder: str):
+        context = multiprocessing.get_context("spawn")
+        meeting = (Path(folder) / f"meeting{size}").as_uri()
+        self.pipes, self.processes = [], []
+        for rank in range(size):
+            own, other = context.Pipe()
+            self.pipes.append(own)
+            self.processes.append(context.Process(target=work, args=(rank, size, meeting, case, device, other), daemon=True))
+            self.processes[-1].start()
+        self.speed, self.gradients = [pipe.recv() for pipe in self.pipes][-1]
+
+    def block(self, count: int) -> Block:
+        """`count` updates: the slowest rank's wall, their mean processor time, the first one's rest, all for one update."""
+        others, begun = busy(), time.perf_counter()
+        for pipe in self.pipes:
+            pipe.send(count)
+        blocks = [pipe.recv() for pipe in self.pipes]
+        lapse, own = time.perf_counter() - begun, sum(block.cpu for block in blocks)
+        first = blocks[0]
+        return Block(
+            max(block.wall for block in blocks) / count, own / len(blocks) / count, first.sent // count,
+            first.agree / count, first.sum / count, max(busy() - others - own, 0.0) / lapse,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        for pipe, process in zip(self.pipes, self.processes, strict=True):
+            pipe.send(0)
+            process.join()
+
+
+def busy() -> float:
+    """Seconds that this machine's processors have worked, for whomever."""
+    user, nice, system, _, _, irq, soft, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Pairs:
+    """Neighbouring blocks of one rank and of two."""
+
+    ones: list[Block] = field(default_factory=list)
+    twos: list[Block] = field(default_factory=list)
+
+    def quietest(self, least: int) -> tuple[list[tuple[Block, Block]], int]:
+        """The pairs that count, and how many of them were quiet."""
+        pairs = sorted(zip(self.ones, self.twos, strict=True), key=lambda pair: max(pair[0].busy, pair[1].busy))
+        quiet = [pair for pair in pairs if max(pair[0].busy, pair[1].busy) < QUIET]
+        return (quiet if len(quiet) >= least else pairs[:least]), len(quiet)
+
+
+def scale(name: str, case: Case, device: str, rounds: int) -> None:
+    """The two rows of a net: weak and strong."""
+    for kind, batch in (("weak", case.batch), ("strong", case.batch // 2)):
+        with tempfile.TemporaryDirectory() as folder:
+            one = Group(1, case, device, folder)
+            two = Group(2, replace(case, batch=batch), device, folder)
+            count = max(1, round(0.5 / one.block(2).wall))
+            two.block(1)
+            pairs = Pairs()
+            for _ in range(rounds):
+                pairs.ones.append(one.block(count))
+                pairs.twos.append(two.block(count))
+            print(row(kind, f"{name}, {case.batch}", pairs, one, two, max(3, rounds // 4)), flush=True)
+            one.close()
+            two.close()
+
+
+def row(kind: str, name: str, pairs: Pairs, one: Group, two: Group, least: int) -> str:
+    counted, quiet = pairs.quietest(least)
+    records = 2.0 if kind == "weak" else 1.0  # of an update, over the one rank's
+    mine, cpu = median(a.wall for a, _ in counted), median(a.cpu for a in pairs.ones)
+    both = {what: median(getattr(b, what) for _, b in counted) for what in ("wall", "agree", "sum", "sent")}
+    wall = median(records * a.wall / b.wall for a, b in counted)
+    by_cpu = median(records * a.cpu / b.cpu for a, b in zip(pairs.ones, pairs.twos, strict=True))
+    foreseen = records * cpu / (cpu * records / 2 + two.gradients / two.speed)
+    return (
+        f"{kind:>6} {1e3 * mine:8.1f} {1e3 * both['wall']:8.1f} {wall:6.2f} {by_cpu:6.2f} {foreseen:6.2f} "
+        f"{both['sent'] / 2**20:8.2f} {two.gradients / 2**20:8.2f} {1e3 * both['agree']:7.1f} {1e3 * both['sum']:7.1f} "
+        f"{two.speed / 1e9:6.2f} {quiet:3}/{len(pairs.ones)}  {name}"
+    )
+
+
+# -- a single rank ------------------------------------------------------------------------------------------------------
+
+
+class Nothing:
+    """Does nothing at all, whatever it is asked for."""
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        return self.nothing
+
+    def nothing(self) -> None:
+        pass
+
+
+class Plain(Solver):
+    """The loop without any rank: no word to others, no mean."""
+
+    def __init__(self, *args: Any, **settings: Any):
+        super().__init__(*args, **settings)
+        self.outside.poll = self.poll  # type: ignore[method-assign]
+        self.passes.sending = Nothing()
+
+    def poll(self, saving: Any) -> bool:
+        if self.outside.action() is not Action.NONE:
+            raise RuntimeError("nobody asks anything here")
+        return True
+
+    def _forward_backward(self) -> tuple[Tensor, dict[str, Tensor]]:
+        with debug_info(self.net, self.param.debug_info and self.due(self.param.display)) as after:
+            count = self.schedule.passes(self.iter)
+            return self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
+
+
+@contextmanager
+def solver_of(kind: type[Solver], device: str, case: Case) -> Iterator[Solver]:
+    with tempfile.TemporaryDirectory() as folder:
+        write(case, Path(folder))
+        with closing(kind(f"{folder}/solver.prototxt", device=device)) as solver:
+            solver.step(5)
+            yield solver
+
+
+def single(device: str, rounds: int) -> None:
+    """LeNet's loop as it is, and without ranks: blocks in turn."""
+    for batch in (64, 1):
+        case = replace(CASES["LeNet"], batch=batch)
+        kept = keep_memory() if device == "cpu" else nullcontext()
+        with kept, solver_of(Solver, device, case) as ours, solver_of(Plain, device, case) as plain:
+            taken = []
+            for i in range(8 * rounds):
+                pair = [(x, seconds(x, 320 // batch)) for x in ((ours, plain) if i % 2 else (plain, ours))]
+                taken.append({id(x): second for x, second in pair})
+        ratio = median(each[id(ours)] / each[id(plain)] for each in taken)
+        least = [min(each[id(x)] for each in taken) * 1e3 for x in (ours, plain)]
+        print(f"LeNet, {batch}: with ranks / without {ratio:.4f}, the median of {len(taken)} pairs of blocks; the shortest: "
+              f"{least[0]:.3f} and {least[1]:.3f} ms an update", flush=True)  # fmt: skip
+
+
+def seconds(solver: Solver, count: int) -> float:
+    clock: Callable[[], float] = time.process_time if solver.device.type == "cpu" else time.perf_counter
+    begun = clock()
+    solver.step(count)
+    return (clock() - begun) / count
+
+
+def count(sizes: Mapping[int, int]) -> None:
+    """The instructions of so many updates of each batch size after five, in processes of their own under valgrind."""
+    for batch, updates in sizes.items():
+        found = {}
+        for kind in ("Solver", "Plain"):
+            with tempfile.TemporaryDirectory() as folder:
+                tool = ["valgrind", "--tool=callgrind", "--instr-atstart=no", f"--callgrind-out-file={folder}/out"]
+                command = [*tool, sys.executable, __file__, "--under", kind, str(batch), str(updates)]
+                subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                lines = [line for path in Path(folder).glob("out*") for line in path.read_text().splitlines()]
+            found[kind] = sum(int(line.split()[1]) for line in lines if line.startswith("totals:"))
+        ours, plain = (found[kind] / updates for kind in ("Solver", "Plain"))
+        print(f"LeNet, {batch}, {updates} updates: {ours:,.0f} instructions each with ranks, {plain:,.0f} without: "
+              f"{ours / plain:.5f}", flush=True)  # fmt: skip
+
+
+def under(kind: str, batch: int, updates: int) -> None:
+    """What --count runs."""
+    logging.getLogger("solver_cli").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    case, own = replace(CASES["LeNet"], batch=batch), str(os.getpid())
+    with keep_memory(), solver_of(Plain if kind == "Plain" else Solver, "cpu", case) as solver:
+        subprocess.run(["callgrind_control", "-i", "on", own], check=True, stdout=subprocess.DEVNULL)
+        solver.step(updates)
+        subprocess.run(["callgrind_control", "-i", "off", own], check=True, stdout=subprocess.DEVNULL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="nets whose name has this text")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--single", action="store_true")
+    parser.add_argument("--count", action="store_true")
+    parser.add_argument("--under", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    logging.getLogger("solver_cli").setLevel(logging.ERROR)
+    torch.set_num_threads(1)
+    if options.under:
+        return under(options.under[0], *map(int, options.under[1:]))
+    print(f"$ python benchmarks/ranks.py {' '.join(sys.argv[1:])}".rstrip())
+    print(f"{machine()}; one thread a rank", flush=True)
+    if options.single:
+        single(options.device, options.rounds)
+    if options.count:
+        count({1: 200, 64: 20})
+    if not (options.single or options.count):
+        if options.device == "cpu":
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+        print("one, two, agree, sum: milliseconds an update; wall, by cpu, model: records a second of two ranks over one's;")
+        print("sent, grads: MiB an update, and of all gradients; GB/s: of a lone sum; quiet: pairs without others\n")
+        heads = "            one      two   wall by cpu  model     sent    grads   agree     sum   GB/s quiet"
+        print(f"{heads}  net, batch of the one rank")
+        for name, case in NETS.items():
+            if options.only.lower() in name.lower():
+                scale(name, case, options.device, options.rounds)
+    print(f"load {os.getloadavg()[0]:.1f} at the end")
+
+
+if __name__ == "__main__":
+    main()
