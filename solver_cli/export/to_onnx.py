@@ -63,7 +63,7 @@ def _tops(graph: Graph, node: Node, bottoms: list[str]) -> list[str]:
         if rule is None:
             remedy = "solver-tools deploy takes losses out" if node.kind.loss else "end the net before it"
             raise ConfigError(f"cannot be said in ONNX: {remedy}", field="type")
-        check_said(node)
+        check_said(node.param)
         made = rule(graph, node, *bottoms)
     except Error as error:
         raise node.spec.locate(error) from None
