@@ -353,7 +353,10 @@ def unpool(w: Writer, node: Node) -> str:
     size, below = m.size, node.below[0][2:]
     scale = tuple(-(-n // of) for n, of in zip(size, below, strict=True))
     whole = tuple(n * s for n, s in zip(below, scale, strict=True)) == tuple(size)
-    return f"F.max_unpool2d({{0}}, {{1}}, {scale}{'' if whole else f', output_size={list(size)}'})"
+    places = w.pieces[-1].ins[1]
+    whole_numbers = any("return_indices" in piece.text and piece.outs[-1] == places for piece in w.pieces)
+    mask = "{1}" if whole_numbers else "{1}.long()"
+    return f"F.max_unpool2d({{0}}, {mask}, {scale}{'' if whole else f', output_size={list(size)}'})"
 
 
 @says("Upsample/yolo")

@@ -192,7 +192,7 @@ def prior_box(w: Writer, node: Node) -> str:
     w.helpers["prior_boxes"] = PRIOR_BOXES
     told = ["{0}", str(tuple(m.picture)) if m.picture else "tuple({1}.shape[2:])"]
     told += [str([tuple(row) for row in m.boxes.tolist()]), f"[{', '.join(number(v) for v in m.variance.tolist())}]"]
-    told += [f"step=({number(m.step[0])}, {number(m.step[1])})"] * bool(m.step)
+    told += [f"step=({', '.join(map(number, m.step or ()))})"] * (m.step is not None)
     told += [f"offset={number(m.offset)}"] * (m.offset != 0.5) + ["clip=True"] * bool(m.clip)
     return f"prior_boxes({', '.join(told)})"
 

@@ -13,7 +13,7 @@ from typing import Any
 import h5py
 import pytest
 import torch
-from golden_layers import TYPES, feed, named, names, set_params
+from golden_layers import FORK_TYPES, TYPES, feed, named, names, set_params
 from running import assert_like, call
 from small_nets import DETECTORS, LABELS, NETS, randomised, written
 from torch import Tensor
@@ -181,7 +181,8 @@ def test_detectors_compute_and_learn_what_their_nets_do(name: str) -> None:
         _assert_gradients(ours, theirs)
 
 
-CASES = [name for name in names(False, TYPES) if name.partition("/")[0] in RULES]
+WORDS = {kind.partition("/")[0] for kind in RULES}
+CASES = [x for x in names(False, TYPES + FORK_TYPES) if x.removeprefix("forks/").partition("/")[0] in WORDS]
 
 
 @pytest.mark.parametrize("name", CASES)
