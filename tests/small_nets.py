@@ -26,6 +26,11 @@ NETS = {  # {net: the shape of a picture}
     "resnet50/train_val": (3, 64, 64),
 }
 LABELS = {"unet/unet_small": (45, 52), "unet/unet": (4, 4)}  # of a picture
+DETECTORS = {  # {net: the shapes of what its data layer gives}, for two pictures
+    "ssd/train_test": [(2, 3, 96, 96), (1, 1, 5, 8)],
+    "segnet/train_test": [(2, 3, 96, 96), (2, 1, 96, 96)],
+    "faster_rcnn/train_test": [(2, 3, 64, 64), (2, 32, 5), (2, 32), *[(2, 32, 16)] * 3],
+}
 
 
 def written(name: str) -> str:
@@ -33,20 +38,30 @@ def written(name: str) -> str:
     param = netspec.read_net(str(CONFIGS / f"{name}.prototxt")).param
     kept = []
     for layer in param.layer:
-        if layer.type in ("Data", "HDF5Data"):
+        if layer.type in ("Data", "HDF5Data", "AnnotatedData", "DenseImageData"):
             rule = [include for include in layer.include if "test-on-train" not in include.stage]
             if layer.include and not rule:
                 continue
-            shapes = [(2, *NETS[name]), (2, *LABELS.get(name, ()))]
+            shapes = DETECTORS.get(name) or [(2, *NETS[name]), (2, *LABELS.get(name, ()))]
             for include in layer.include:
                 include.ClearField("stage")
             layer.type = "DummyData"
-            for field in ("data_param", "transform_param", "hdf5_data_param"):
+            for field in (
+                "data_param",
+                "transform_param",
+                "hdf5_data_param",
+                "annotated_data_param",
+                "dense_image_data_param",
+            ):
                 layer.ClearField(field)
             for shape, _ in zip(shapes, layer.top, strict=False):
                 layer.dummy_data_param.shape.add(dim=shape)
         if layer.type == "Dropout":
             layer.dropout_param.dropout_ratio = 0
+        if layer.type == "DetectionEvaluate":
+            layer.detection_evaluate_param.ClearField("name_size_file")
+        if layer.type == "DetectionOutput":
+            layer.detection_output_param.ClearField("save_output_param")
         if layer.name in ("fc6", "fc7"):
             layer.inner_product_param.num_output = 32
         if name == "unet/unet" and layer.convolution_param.num_output > 2:

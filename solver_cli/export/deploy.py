@@ -82,21 +82,69 @@ def deploy(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:
     return made
 
 
-def trunk(net: NetSpec, shapes: Sequence[Shape] = ()) -> tuple[NetSpec, list[Step]]:
-    """What the net computes of its data in its state, losses and measures left out, and the layers of these."""
+@dataclass
+class Trunk:
+    """What a net computes of its data in its state, and the losses and measures that it ends in.
+
+    `net` holds, beside, the layers (`aside`) that make ready what only the heads read, such as labels. `unread`: layers that
+    have gone.
+    """
+
+    net: NetSpec
+    heads: list[Step]
+    aside: set[str]
+    unread: list[Step]
+
+
+def trunk(net: NetSpec, shapes: Sequence[Shape] = ()) -> Trunk:
+    """The trunk of the net. `shapes`: of its inputs, in order. Raises ConfigError."""
     steps = list(_steps(net))
-    losses = [step for step in steps if step.kind.loss]
-    kept = _kept(steps, losses)
+    heads = [step for step in steps if step.measures]
+    losses = [step for step in heads if step.kind.loss]
+    core = _kept(steps, losses)
+    behind = _behind([blob for step in heads for blob in step.bottoms], {blob: step for step in steps for blob in step.tops})
+    aside = [step for step in steps if step in behind and not step.is_entry and step not in core and not step.measures]
+    kept = [step for step in steps if not step.is_entry and (step in core or step in aside)]
     wanted = {blob for step in kept for blob in step.bottoms} | {blob for step in losses for blob in step.scores}
     layers = list(_inputs([step for step in steps if step.is_entry], wanted, shapes))
     for step in kept:
-        if not step.is_entry:
-            layer = LayerParameter()
-            layer.CopyFrom(step.spec.param)
-            for name in ("include", "exclude", "loss_weight"):
-                layer.ClearField(name)
-            layers.append((layer, step.spec.place))
-    return _net_of(net, layers), [step for step in steps if not step.is_entry and step not in kept]
+        layer = LayerParameter()
+        layer.CopyFrom(step.spec.param)
+        for name in ("include", "exclude", "loss_weight"):
+            layer.ClearField(name)
+        _without_results(layer)
+        layers.append((layer, step.spec.place))
+    unread = [step for step in steps if not step.is_entry and step not in kept and not step.measures]
+    return Trunk(_net_of(net, layers), heads, {step.spec.param.name for step in aside}, unread)
+
+
+def joined(train: Trunk, test: Trunk) -> tuple[NetSpec, set[str], set[str]]:
+    """One net of both phases, and the names of its layers aside and of those that only testing has.
+
+    Raises ConfigError where the net is another one in testing, but for layers behind it and its inputs' batches.
+    """
+    own, other = ([x for x in _layers(each) if x[0].name not in each.aside] for each in (train, test))
+    learned = [layer for layer, _ in own]
+    more = [layer for layer, _ in other if layer not in learned]
+    tops = {top for layer in learned for top in layer.top}
+    alike = [layer for layer, _ in other if layer in learned] == learned and not any(tops & set(x.top) for x in more)
+    known = {layer.name: layer for layer, _ in _layers(test)}
+    ready = [pair for pair in _layers(train) if pair[0].name in train.aside]
+    if not alike or any(known.get(layer.name, layer) != layer for layer, _ in ready):
+        where = Where(train.net.file)
+        raise ConfigError("the net has other layers in testing than in training: export its deploy net", where)
+    names = {layer.name for layer in test.net.param.layer}
+    entries = [pair for pair in _layers(train, True) if pair[0].name not in names]
+    added = [pair for pair in ready if pair[0].name not in names]
+    net = _net_of(test.net, [*entries, *_layers(test, True), *_layers(test), *added])
+    return net, train.aside | test.aside, {layer.name for layer in more}
+
+
+def _layers(trunk: Trunk, entries: bool = False) -> list[Layer]:
+    """The layers with their places: the Input layers, or the others."""
+    places = trunk.net.place.children["layer"]
+    pairs = zip(trunk.net.param.layer, places, strict=True)
+    return [(layer, place) for layer, place in pairs if (layer.type == "Input") == entries]
 
 
 def _net_of(net: NetSpec, layers: Sequence[Layer]) -> NetSpec:
@@ -206,6 +254,7 @@ def _plain(param: LayerParameter) -> LayerParameter:
     layer.CopyFrom(param)
     for name in TRAINING:
         layer.ClearField(name)
+    _without_results(layer)
     if any(spec.name for spec in param.param):
         for spec in param.param:
             layer.param.add().CopyFrom(spec)
@@ -217,6 +266,12 @@ def _plain(param: LayerParameter) -> LayerParameter:
                 if inner.name == "filler" or inner.name.endswith("_filler"):
                     message.ClearField(inner.name)
     return layer
+
+
+def _without_results(layer: LayerParameter) -> None:
+    """Take out what a test writes for its judges."""
+    if layer.HasField("detection_output_param"):
+        layer.detection_output_param.ClearField("save_output_param")
 
 
 def _end(loss: Step, layers: list[LayerParameter]) -> Iterator[Layer]:

@@ -92,6 +92,12 @@ def selu(g: Graph, node: Node, x: Value) -> Value:
     return scaled(g, g.add("Elu", x, alpha=m.alpha), m.factor)
 
 
+@says("Insanity")
+def insanity(g: Graph, node: Node, x: Value) -> Value:
+    m: Any = node.module
+    return g.add("LeakyRelu", x, alpha=1 / m.mean)
+
+
 @says("Swish")
 def swish(g: Graph, node: Node, x: Value) -> Value:
     return g.add("Mul", x, g.add("Sigmoid", scaled(g, x, settings(node)["beta"])))
@@ -269,6 +275,20 @@ def batch_reindex(g: Graph, node: Node, x: Value, index: Value) -> Value:
     return g.add("Gather", x, g.add("Cast", index, to=7))
 
 
+@says("Filter")
+def filter_(g: Graph, node: Node, *bottoms: Value) -> list[Value]:
+    *kept, selector = bottoms
+    chosen = g.add("Cast", g.reshape(selector, [-1]), to=9)
+    return [g.add("Compress", x, chosen, axis=0) for x in kept]
+
+
+@says("LabelSpecificAdd")
+def label_specific_add(g: Graph, node: Node, x: Value, labels: Value) -> list[Value]:
+    m: Any = node.module
+    bias = g.constant(np.array([m.bias], np.float32))
+    return [g.add("Identity", x), bias][: m.num_tops]  # it adds in training alone
+
+
 @says("Reduction")
 def reduction(g: Graph, node: Node, x: Value) -> Value:
     told, axes = settings(node), len(node.below[0])
@@ -309,6 +329,38 @@ def upsample(g: Graph, node: Node, x: Value) -> Value:
     factors = g.constant(np.array([1, 1, *[node.module.scale] * SIDES], np.float32), "factors")  # type: ignore[union-attr]
     told: dict[str, Any] = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return g.add("Resize", x, "", factors, **told)
+
+
+@says("Upsample/segnet")
+def unpool(g: Graph, node: Node, x: Value, mask: Value) -> Value:
+    m: Any = node.module
+    c, size = node.shapes[0][1], m.size
+    values, places = (g.reshape(each, [0, c, -1]) for each in (x, mask))
+    none = g.add("Expand", g.constant(0.0), g.add("Concat", *_batch_first(g, x, [c, prod(size)]), axis=0))
+    return g.reshape(g.add("ScatterElements", none, g.add("Cast", places, to=7), values, axis=2), [0, c, *size])
+
+
+def _batch_first(g: Graph, x: Value, rest: Sequence[int]) -> list[Value]:
+    """The parts of a shape: as many records as x has, then `rest`."""
+    return [g.add("Shape", x, start=0, end=1), g.constant(np.array(rest, np.int64))]
+
+
+@says("Im2col")
+def im2col(g: Graph, node: Node, x: Value) -> Value:
+    """Each place of the kernel is a picture: what it meets, from window to window."""
+    m: Any = node.module
+    windows, (below,), axes = m.windows, node.below, len(m.windows.kernel)
+    pads = [0] * (m.axis + 1) + list(windows.pad)
+    x = g.add("Pad", x, g.constant(np.array(pads * 2))) if any(pads) else x
+    places, across = node.shapes[0][m.axis + 1 :], g.constant(np.arange(m.axis + 1, m.axis + 1 + axes))
+    parts = []
+    for tap in np.ndindex(*windows.kernel):
+        begin = np.array(tap) * windows.dilation
+        end = begin + (np.array(places) - 1) * windows.stride + 1
+        cut = g.add("Slice", x, *(g.constant(each) for each in (begin, end)), across, g.constant(np.array(windows.stride)))
+        parts.append(g.add("Unsqueeze", cut, g.constant(np.array([m.axis + 1]))))
+    columns = g.add("Concat", *parts, axis=m.axis + 1)
+    return g.reshape(columns, [*([0] * m.axis), below[m.axis] * len(parts), *places])
 
 
 @says("Interp")

@@ -15,6 +15,8 @@ from solver_cli.export.graph import Graph, Value
 from solver_cli.export.onnx_layers import aligned, says, scaled
 from solver_cli.export.reading import refuse, settings, statistics
 from solver_cli.layers.convolution import Windows
+from solver_cli.layers.face import LEAST
+from solver_cli.layers.fork_norm import SEGNET_EPS
 from solver_cli.net.plan import Node
 
 LOWEST = float(np.finfo(np.float32).min)
@@ -206,11 +208,13 @@ def lrn(g: Graph, node: Node, x: Value) -> Value:
 @says("BatchNorm", "BatchNorm/intel")
 def batch_norm(g: Graph, node: Node, x: Value) -> Value:
     m: Any = node.module
-    if m.from_batch:
-        refuse("takes its statistics from the batch: set use_global_stats: true", "batch_norm_param.use_global_stats")
-    mean, variance = statistics(node)
     scale, bias = getattr(m, "weight", None), getattr(m, "bias", None)
-    y = _normalised(g, x, scale, bias, mean, variance, m.eps)
+    if m.from_batch:
+        if getattr(m, "records", 0):
+            refuse("takes its statistics from parts of the batch: take it out", "batch_norm_param.stats_batch_size")
+        y, _, _ = _by_batch(g, node, x, scale, bias, m.eps)
+    else:
+        y = _normalised(g, x, scale, bias, *statistics(node), m.eps)
     return g.add("Relu", y) if getattr(m, "relu", False) else y
 
 
@@ -221,11 +225,14 @@ def nv_batch_norm(g: Graph, node: Node, x: Value) -> Value:
 
 
 @says("BN/segnet")
-def segnet_bn(g: Graph, node: Node, x: Value) -> Value:
+def segnet_bn(g: Graph, node: Node, x: Value) -> Any:
     m: Any = node.module
-    if m.from_batch:
-        refuse("takes its statistics from the batch: set bn_mode: INFERENCE", "bn_param.bn_mode")
-    return g.add("Add", g.add("Mul", x, g.blob(node, 0)), g.blob(node, 1))
+    if (missing := 4 - len(node.below[0])) > 0:
+        x = g.reshape(x, [0] * len(node.below[0]) + [1] * missing)
+    if not m.from_batch:
+        return g.add("Add", g.add("Mul", x, g.blob(node, 0)), g.blob(node, 1))
+    tops = _by_batch(g, node, x, m.scale.flatten(), m.shift.flatten(), SEGNET_EPS, axes=4)
+    return list(tops)[: m.num_tops]
 
 
 @says("BN/yjxiong")
@@ -242,6 +249,44 @@ def _normalised(
     bias = torch.zeros_like(mean) if bias is None else bias
     told = {"scale": scale, "bias": bias, "mean": mean, "variance": variance}
     return g.add("BatchNormalization", x, *(g.constant(t, name) for name, t in told.items()), epsilon=eps)
+
+
+def _by_batch(
+    g: Graph, node: Node, x: Value, scale: Tensor | None, bias: Tensor | None, eps: float, axes: int = 0
+) -> tuple[Value, Value, Value]:
+    """x by the mean and the variance of its channels over the batch, and these two."""
+    axes = axes or len(node.below[0])
+    over = g.constant(np.array([axis for axis in range(axes) if axis != 1]), "axes")
+    mean = g.add("ReduceMean", x, over)
+    x = g.add("Sub", x, mean)
+    variance = g.add("ReduceMean", g.add("Mul", x, x), over)
+    y = g.add("Div", x, g.add("Sqrt", scaled(g, variance, 1, eps)))
+    y = y if scale is None else g.add("Mul", y, aligned(g, scale, 1, axes))
+    return y if bias is None else g.add("Add", y, aligned(g, bias, 1, axes)), mean, variance
+
+
+@says("GroupNorm")
+def group_norm(g: Graph, node: Node, x: Value) -> Value:
+    m: Any = node.module
+    (below,) = node.below
+    parts = g.reshape(x, [0, m.groups, -1])
+    ones = torch.ones(m.groups)
+    parts = g.add("InstanceNormalization", parts, g.constant(ones), g.constant(ones - 1), epsilon=m.eps)
+    y = g.reshape(parts, [0, *below[1:]])
+    for operator, blob in (("Mul", m.scale), ("Add", m.bias)):
+        y = y if blob is None else g.add(operator, y, aligned(g, blob.flatten(), 1, len(below)))
+    return y
+
+
+@says("Normalize/normface")
+def normface_normalize(g: Graph, node: Node, x: Value) -> list[Value]:
+    m: Any = node.module
+    if (missing := 4 - len(node.below[0])) > 0:
+        x = g.reshape(x, [0] * len(node.below[0]) + [1] * missing)
+    sums = g.add("ReduceSumSquare" if m.squares else "ReduceL1", x, g.constant(np.array([1]), "axes"))
+    norm = scaled(g, sums, 1, LEAST)
+    norm = g.add("Sqrt", norm) if m.squares else norm
+    return [g.add("Div", x, norm), norm][: m.num_tops]
 
 
 @says("MVN")

@@ -67,7 +67,7 @@ class Writer:
         rule = RULES.get(node.kind.name)
         if rule is None:
             refuse("has no counterpart in PyTorch's own modules: end the net before it, or train it here")
-        check_said(node)
+        check_said(node.param)
         self.pieces.append(Piece(title, ins, outs, "{0}"))
         self.pieces[-1].text = rule(self, node)
 

@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import torch
 from torch import Tensor
 
+from solver_cli.caffe_pb2 import LayerParameter
 from solver_cli.errors import ConfigError
 from solver_cli.net.plan import Node
 
@@ -24,9 +25,9 @@ UNSAID = {  # what forks ask of layers beyond BVLC's, for which the writers have
 }
 
 
-def check_said(node: Node) -> None:
+def check_said(param: LayerParameter) -> None:
     """Refuse a layer of which a setting would get lost."""
-    for field, settings in node.param.ListFields():
+    for field, settings in param.ListFields():
         for inner, value in settings.ListFields() if hasattr(settings, "ListFields") else ():
             if f"{settings.DESCRIPTOR.name}.{inner.name}" in UNSAID and value != inner.default_value:
                 refuse(f"{inner.name} {value} cannot be written: take it out", f"{field.name}.{inner.name}")

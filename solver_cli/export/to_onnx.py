@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from solver_cli.errors import ConfigError, Error, Where
+from solver_cli.export import onnx_regions as _regions  # noqa: F401 - registers its rules
+from solver_cli.export import onnx_steps as _steps  # noqa: F401 - registers its rules
 from solver_cli.export import onnx_weights as _weights  # noqa: F401 - registers its rules
 from solver_cli.export.graph import Graph, onnx
 from solver_cli.export.onnx_layers import RULES
@@ -17,6 +19,7 @@ from solver_cli.net.weights import titles
 OPSET = 18
 IR = 9  # the file's version that goes with it
 BATCH = "batch"
+ANY_BATCH = ("DetectionOutput", "PriorBox")  # they join records, but as many as there are
 
 
 def write(net: Net, path: str) -> None:
@@ -28,7 +31,7 @@ def write(net: Net, path: str) -> None:
 def model(net: Net) -> Any:
     """The net as an onnx.ModelProto. The batch size is free unless a layer mixes the records of a batch."""
     helper = onnx().helper
-    free = all(node.run is None or node.holds(node.kind.apart) or node.kind.name == "PriorBox" for node in net.nodes)
+    free = all(node.run is None or node.holds(node.kind.apart) or node.kind.name in ANY_BATCH for node in net.nodes)
     if not net.outputs:
         raise ConfigError("the net has no output", Where(net.nodes[-1].spec.file))
     graph = Graph()
@@ -45,7 +48,8 @@ def model(net: Net) -> Any:
         for blob, value in zip(node.tops, _tops(graph, node, [values[blob] for blob in node.bottoms]), strict=True):
             final = last[blob] is node and (node.kind.name != "Split" or blob in net.outputs)
             values[blob] = graph.rename(value, blob if blob not in net.inputs else f"{blob}_out") if final else value
-    outputs = [_value(values[blob], net.blob_shapes[blob], free) for blob in net.outputs]
+    counted = _counted(net)
+    outputs = [_value(values[blob], net.blob_shapes[blob], free, blob in counted) for blob in net.outputs]
     made = helper.make_graph(graph.operators, net.name or "net", inputs, outputs, list(graph.initializers.values()))
     return helper.make_model(
         made, producer_name="solver-train", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)]
@@ -59,17 +63,26 @@ def _tops(graph: Graph, node: Node, bottoms: list[str]) -> list[str]:
         if rule is None:
             remedy = "solver-tools deploy takes losses out" if node.kind.loss else "end the net before it"
             raise ConfigError(f"cannot be said in ONNX: {remedy}", field="type")
-        check_said(node)
+        check_said(node.param)
         made = rule(graph, node, *bottoms)
     except Error as error:
         raise node.spec.locate(error) from None
     return made if isinstance(made, list) else [made]
 
 
-def _value(name: str, shape: tuple[int, ...], free: bool) -> Any:
+def _counted(net: Net) -> set[str]:
+    """The blobs whose sizes the data decide: what is found, and what comes of that."""
+    found: set[str] = set()
+    for node in net.nodes:
+        if node.kind.dynamic or found & set(node.bottoms):
+            found |= set(node.tops)
+    return found
+
+
+def _value(name: str, shape: tuple[int, ...], free: bool, counted: bool = False) -> Any:
     """A float32 value of the graph from outside or to it."""
-    dims: list[int | str] = list(shape)
-    if free and dims:
+    dims: list[int | str | None] = [None] * len(shape) if counted else list(shape)
+    if free and dims and not counted:
         dims[0] = BATCH
     helper = onnx().helper
     return helper.make_tensor_value_info(name, onnx().TensorProto.FLOAT, dims)

@@ -6,24 +6,28 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from torch import Tensor
 
 from solver_cli.caffe_pb2 import NetState, Phase
-from solver_cli.errors import ConfigError, Error, Where
+from solver_cli.errors import ConfigError, Error
 from solver_cli.export import torch_layers as _layers  # noqa: F401 - registers its rules
 from solver_cli.export import torch_losses
+from solver_cli.export import torch_regions as _regions  # noqa: F401 - registers its rules
 from solver_cli.export.blocks import Block, Stretch, find, stretches
-from solver_cli.export.deploy import Step, trunk
+from solver_cli.export.deploy import Step, joined, trunk
 from solver_cli.export.pieces import Piece, Writer, identifier, number
+from solver_cli.export.reading import check_said, refuse
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 from solver_cli.net.weights import titles
 from solver_cli.registry import Shape
 from solver_cli.text.netspec import NetSpec, state
 
+RESULTS = "What the net gives in testing."
 LOAD = '''
     def load_weights(self, path: str) -> None:
         """Take the weights that solver-tools export has written beside this file."""
@@ -36,27 +40,28 @@ class Module:
 
     def __init__(self, net: NetSpec, shapes: Sequence[Shape], weights: str | None):
         """`net` with the level and stages of its state, but in no phase. Raises Error for what PyTorch does not say."""
-        train, losses = trunk(_phase(net, "TRAIN"), shapes)
-        test, measures = trunk(_phase(net, "TEST"), shapes)
-        if not losses:
-            train, test = test, test
-        _check_alike(train, test)
+        train, test = trunk(_phase(net, "TRAIN"), shapes), trunk(_phase(net, "TEST"), shapes)
+        if not any(step.kind.loss for step in train.heads):
+            train = replace(test, heads=[])
+        both, aside, more = joined(train, test)
         self.file = Path(net.file).name
-        self.net = Net(test.with_state(state("TEST")), seed=1)
+        self.net = Net(both.with_state(state("TEST")), seed=1)
         if weights:
             self.net.load(weights)
         self.writer = Writer()
         self.names: dict[str, str] = {}  # {blob: its variable}
-        self.inputs = [self._variable(blob) for blob in self.net.inputs]
-        self._write_layers()
-        read = {name for step in (*losses, *measures) for name in step.spec.param.bottom}
-        blobs = [
-            blob for node in self.net.nodes if node.run for blob in node.tops if blob in read or blob in self.net.outputs
-        ]
-        self.returned = [self.names[blob] for blob in dict.fromkeys(blobs) if "_split_" not in blob]
+        self.aside: list[Piece] = []  # of what only losses and measures read
+        self.more: list[Piece] = []  # of what only testing has
+        inputs = {self._variable(blob): shape for blob, shape in self.net.inputs.items()}
+        self._write_layers(aside, more)
+        own, others = ({x for piece in part for x in piece.ins} for part in (self.writer.pieces, self.aside + self.more))
+        self.inputs = {name: shape for name, shape in inputs.items() if name in own or name not in others}
+        self.losses, self.measures = [step for step in train.heads if step.kind.loss], [*test.heads, *test.unread]
+        ends = {self._variable(blob) for step in (*self.losses, *test.heads) for blob in step.spec.param.bottom} | others
+        ends |= {self._variable(blob) for blob in self.net.outputs}
+        self.returned = [x for x in dict.fromkeys(x for piece in self.writer.pieces for x in piece.outs) if x in ends]
         self.parts = list(stretches(self.writer.pieces, self.returned))
         self.blocks = find(self.parts)
-        self.losses, self.measures = [s for s in losses if s.kind.loss], measures
         self.notes: list[str] = []
 
     def _variable(self, blob: str) -> str:
@@ -68,7 +73,8 @@ class Module:
             self.names[blob] = name
         return self.names[blob]
 
-    def _write_layers(self) -> None:
+    def _write_layers(self, aside: set[str], more: set[str]) -> None:
+        """Write the layers; those named `aside` and `more` go into lists of their own, for they stand in other functions."""
         pairs = list(zip(self.net.nodes, titles(self.net.nodes), strict=True))
         alias: dict[str, str] = {}
         skipped: Node | None = None
@@ -85,8 +91,17 @@ class Module:
             outs = [self._variable(blob) for blob in (skipped or node).tops]
             try:
                 self.writer.add(node, title, ins, outs)
+                if node.name in aside | more:
+                    self._set_aside(self.aside if node.name in aside else self.more)
             except Error as error:
                 raise node.spec.locate(error) from None
+
+    def _set_aside(self, pieces: list[Piece]) -> None:
+        """Move the last piece into another list. Raises ConfigError for one that needs the module."""
+        piece = self.writer.pieces.pop()
+        if piece.init or "self." in piece.text or "{m}" in piece.text:
+            refuse("learns or draws, but not in training and testing alike: export the deploy net", "include")
+        pieces.append(piece)
 
     # -- the state dict ---------------------------------------------------------------------------------------------
 
@@ -122,12 +137,26 @@ class Module:
     @property
     def loss_arguments(self) -> tuple[list[str], list[str]]:
         """What `loss` takes: of what the module returns, and beside it."""
-        names = dict.fromkeys(self._variable(blob) for step in self.lossy for blob in step.spec.param.bottom)
-        return [x for x in self.returned if x in names], [x for x in names if x not in self.returned]
+        names, _ = self._needed(self.lossy)
+        return [x for x in names if x in self.returned], [x for x in names if x not in self.returned]
 
     @property
     def lossy(self) -> list[Step]:
         return [step for step in self.losses if step.weight]
+
+    def _needed(self, heads: Sequence[Step]) -> tuple[list[str], list[Piece]]:
+        """What a function of these losses or measures is given, the module's results first, and the pieces in it."""
+        names = [self._variable(blob) for step in heads for blob in step.spec.param.bottom]
+        pieces: list[Piece] = []
+        for piece in reversed(self.aside):
+            if set(piece.outs) & set(names):
+                pieces.insert(0, piece)
+                names = [x for name in names for x in (piece.ins if name in piece.outs else [name])]
+        return self._in_order(names), pieces
+
+    def _in_order(self, names: Sequence[str]) -> list[str]:
+        """Each once, the module's results first."""
+        return [x for x in self.returned if x in names] + [x for x in dict.fromkeys(names) if x not in self.returned]
 
     # -- the source -------------------------------------------------------------------------------------------------
 
@@ -146,7 +175,7 @@ class Module:
         if weights:
             first = "\n".join(f"    {line}" for line in [f"net = {name}()", f'net.load_weights("{weights}")', "net.eval()"])
             lines += ["", "", 'if __name__ == "__main__":', *first.split("\n")]
-            lines += [f"    print(net({', '.join(f'torch.zeros{self.net.inputs[b]}' for b in self.net.inputs)}))"]
+            lines += [f"    print(net({', '.join(f'torch.zeros{shape}' for shape in self.inputs.values())}))"]
         text = "\n".join(lines) + "\n"
         if "F." not in text:
             text = text.replace("import torch.nn.functional as F\n", "")
@@ -166,9 +195,8 @@ class Module:
                 pieces = [piece for part in parts for piece in (part.pieces if isinstance(part, Stretch) else part)]
                 inits += [f"self.{piece.attr} = {piece.init}" for piece in pieces if piece.init]
                 forward += expressions(pieces)
-        results = self.returned
-        kind = "Tensor" if len(results) == 1 else f"tuple[{', '.join(['Tensor'] * len(results))}]"
-        shapes = ", ".join(f"{var} {shape}" for var, shape in zip(self.inputs, self.net.inputs.values(), strict=True))
+        results, kind = self.returned, _tensors(self.returned)
+        shapes = ", ".join(f"{name} {shape}" for name, shape in self.inputs.items())
         yield from (
             "",
             "",
@@ -183,47 +211,61 @@ class Module:
         yield from LOAD.rstrip().split("\n")
 
     def _functions(self) -> Iterator[str]:
-        """The loss and the measures, as functions of what the module returns and of the labels."""
+        """What only testing has, the loss and the measures, as functions of what the module returns and of the labels."""
+        if self.more:
+            made = [x for piece in self.more for x in piece.outs]
+            names = self._in_order([x for piece in self.more for x in piece.ins if x not in made])
+            results = [x for x in dict.fromkeys(made) if x in self._ends()]
+            yield from self._function("results", names, self.more, _tensors(results), ", ".join(results), RESULTS)
         if self.lossy:
             told = [(step.weight, self._head(step)) for step in self.lossy]
             terms = " + ".join(text if weight == 1 else f"{number(weight)} * {text}" for weight, text in told)
-            yield from self._function("loss", self.lossy, "Tensor", f"return {terms}", "What training makes smaller.")
-        shown = [step for step in self.measures if step.spec.param.type in torch_losses.RULES]
+            yield from self._function("loss", *self._needed(self.lossy), "Tensor", terms, "What training makes smaller.")
+        shown = [step for step in self.measures if step.kind.name in torch_losses.RULES]
         for step in self.measures:
             if step not in shown and step.spec.param.type != "Silence":
                 self.notes.append(f"Left out: layer {step.spec.param.name} ({step.spec.param.type}).")
         if shown:
             rows = ", ".join(f'"{step.spec.param.top[0]}": {self._head(step)}' for step in shown)
-            yield from self._function("measures", shown, "dict[str, Tensor]", f"return {{{rows}}}", "What testing shows.")
+            needed = self._needed(shown)
+            yield from self._function("measures", *needed, "dict[str, Tensor]", f"{{{rows}}}", "What testing shows.")
 
-    def _function(self, name: str, steps: list[Step], kind: str, body: str, doc: str) -> Iterator[str]:
-        names = dict.fromkeys(self._variable(blob) for step in steps for blob in step.spec.param.bottom)
-        order = [x for x in self.returned if x in names] + [x for x in names if x not in self.returned]
-        yield from ("", "", f"def {name}({', '.join(f'{x}: Tensor' for x in order)}) -> {kind}:", f'    """{doc}"""')
-        yield f"    {body}"
+    def _ends(self) -> set[str]:
+        """What nothing but losses and measures reads, if anything does."""
+        read = {x for piece in (*self.writer.pieces, *self.aside, *self.more) for x in piece.ins if x not in piece.outs}
+        made = {x for piece in (*self.writer.pieces, *self.aside, *self.more) for x in piece.outs}
+        heads = {self._variable(blob) for step in self.measures for blob in step.spec.param.bottom}
+        return (made - read) | heads
+
+    def _function(
+        self, name: str, arguments: Sequence[str], pieces: Sequence[Piece], kind: str, result: str, doc: str
+    ) -> Iterator[str]:
+        yield from ("", "", f"def {name}({', '.join(f'{x}: Tensor' for x in arguments)}) -> {kind}:", f'    """{doc}"""')
+        yield from (f"    {line}" for line in assigned(expressions(pieces), []))
+        yield f"    return {result}"
 
     def _head(self, step: Step) -> str:
         param = step.spec.param
         try:
-            rule = torch_losses.RULES.get(param.type)
+            rule = torch_losses.RULES.get(step.kind.name)
             if rule is None:
                 raise ConfigError("has no counterpart in PyTorch's own functions", field="type")
+            check_said(param)
             names = [self._variable(blob) for blob in param.bottom]
             return rule(param, names, self.net.blob_shapes.get(param.bottom[0], ()), self.writer)
         except Error as error:
             raise step.spec.locate(error) from None
 
 
+def _tensors(results: Sequence[str]) -> str:
+    """The type of so many results."""
+    return "Tensor" if len(results) == 1 else f"tuple[{', '.join(['Tensor'] * len(results))}]"
+
+
 def _phase(net: NetSpec, phase: str) -> NetSpec:
     """The net in this phase, its level and stages as they are."""
     wanted = NetState(phase=Phase.Value(phase))
     return net.with_state(wanted, wanted)
-
-
-def _check_alike(train: NetSpec, test: NetSpec) -> None:
-    """Refuse a net that is another one in testing; its inputs' batches may differ."""
-    if [x for x in train.param.layer if x.type != "Input"] != [x for x in test.param.layer if x.type != "Input"]:
-        raise ConfigError("the net has other layers in testing than in training: export its deploy net", Where(train.file))
 
 
 def _goes_along(node: Node, following: Node) -> bool:

@@ -80,7 +80,7 @@ def source(spec: SolverSpec, module: Module, stem: str) -> str:
 def _lines(spec: SolverSpec, module: Module, stem: str) -> Iterator[str]:
     param, name = spec.param, module.name
     results, labels = module.loss_arguments
-    batch = ", ".join([*module.inputs, *labels])
+    batch = ", ".join(dict.fromkeys([*module.inputs, *labels]))
     told = _told(param)
     yield f'"""Trains {name} as {Path(spec.file).name} says: {param.type}, {param.max_iter} iterations.'
     yield f'\nGive `train` batches of ({batch}), as the data layer makes them, without end.\n"""'

@@ -11,6 +11,7 @@ from solver_cli.caffe_pb2 import EltwiseParameter, LRNParameter, ReductionParame
 from solver_cli.export.pieces import RULES, Rule, Writer, number, says, sides
 from solver_cli.export.reading import refuse, settings, statistics
 from solver_cli.layers.convolution import Windows
+from solver_cli.layers.fork_norm import SEGNET_EPS
 from solver_cli.net.plan import Node
 
 CEIL = "Pooling rounds its output size up (ceil_mode)."
@@ -31,6 +32,22 @@ class Scale(nn.Module):
         shape = (-1,) + (1,) * (x.dim() - 2)
         y = x * self.weight.view(shape)
         return y if self.bias is None else y + self.bias.view(shape)
+'''
+NORMALIZE = '''
+class Normalize(nn.Module):
+    """Each place's values brought to length 1, times learned factors."""
+
+    def __init__(self, channels: int, axes: tuple[int, ...] = (1,), eps: float = 1e-10) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.axes, self.eps = axes, eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        factor = self.weight.view((-1,) + (1,) * (x.dim() - 2))
+        # SSD's gradient: the factors count behind the part of the length
+        x = x.detach() + factor.detach() * (x - x.detach())
+        unit = x / (x.square().sum(self.axes, keepdim=True) + self.eps).sqrt()
+        return unit + (factor - 1) * unit.detach()
 '''
 
 
@@ -170,6 +187,29 @@ def batch_norm(w: Writer, node: Node) -> str:
     return refuse("takes the batch's statistics in testing too: leave use_global_stats out", "batch_norm_param")
 
 
+@says("BN/segnet")
+def segnet_bn(w: Writer, node: Node) -> str:
+    m: Any = node.module
+    if len(node.below[0]) != 4 or m.num_tops > 1:
+        refuse("is written for blobs of 4 axes and with one top: take the others out", "top")
+    state = {"weight": m.scale.flatten(), "bias": m.shift.flatten()}
+    if m.from_batch:
+        w.comment("SegNet's BN takes the batch's statistics in testing too (track_running_stats).")
+        init = f"nn.BatchNorm2d({node.below[0][1]}, eps={number(SEGNET_EPS)}, track_running_stats=False)"
+    else:
+        w.helpers["Scale"] = SCALE
+        init = f"Scale({node.below[0][1]})"
+    return w.module(node, init, **state) + "({0})"
+
+
+@says("Normalize/ssd")
+def normalize(w: Writer, node: Node) -> str:
+    m: Any = node.module
+    w.helpers["Normalize"] = NORMALIZE
+    told = [str(m.scale.numel())] + [f"axes={m.axes}"] * (m.axes != (1,)) + [f"eps={number(m.eps)}"] * (m.eps != 1e-10)
+    return w.module(node, f"Normalize({', '.join(told)})", weight=m.scale.reshape(-1)) + "({0})"
+
+
 @says("Scale")
 def scale(w: Writer, node: Node) -> str:
     m: Any = node.module
@@ -187,8 +227,10 @@ def scale(w: Writer, node: Node) -> str:
 @says("Pooling")
 def pooling(w: Writer, node: Node) -> str:
     m: Any = node.module
-    if m.stochastic or m.num_tops > 1:
-        refuse("draws by chance, or gives indices: use pool: MAX or AVE with one top", "pooling_param.pool")
+    if m.stochastic:
+        refuse("draws by chance: use pool: MAX or AVE", "pooling_param.pool")
+    if m.num_tops > 1 and m.kernel is None:
+        refuse("gives the index of a whole picture: give a kernel_size", "pooling_param.global_pooling")
     if m.kernel is None or (m.mean and tuple(m.kernel) == tuple(node.below[0][2:]) and not any(m.pad)):
         return f"{{0}}.{'mean' if m.mean else 'amax'}((2, 3), keepdim=True)"
     if any(2 * p > k for p, k in zip(m.pad, m.kernel, strict=True)) or any(
@@ -196,6 +238,7 @@ def pooling(w: Writer, node: Node) -> str:
     ):
         refuse("has a stride beyond its kernel, or a pad beyond half of it, which PyTorch does not do", "pooling_param")
     told = [sides(m.kernel), sides(m.stride)] + [f"padding={sides(m.pad)}"] * any(m.pad) + ["ceil_mode=True"] * m.ceil
+    told += ["return_indices=True"] * (m.num_tops > 1)
     if m.ceil:
         w.comment(CEIL)
     return f"F.{'avg' if m.mean else 'max'}_pool2d({{0}}, {', '.join(told)})"
@@ -261,8 +304,10 @@ def flatten(w: Writer, node: Node) -> str:
 
 @says("Reshape")
 def reshape(w: Writer, node: Node) -> str:
-    (below,), (shape,) = node.below, node.shapes
+    (below,), (shape,), told = node.below, node.shapes, node.param.reshape_param
     keeps = bool(shape and below and shape[0] == below[0] and node.holds(node.kind.apart))
+    if not keeps and -1 in told.shape.dim and 0 not in told.shape.dim and (told.axis, told.num_axes) == (0, -1):
+        return f"{{0}}.reshape({', '.join(map(str, told.shape.dim))})"
     return f"{{0}}.reshape({', '.join(map(str, ['len({0})', *shape[1:]] if keeps else shape))})"
 
 
@@ -300,6 +345,18 @@ def interp(w: Writer, node: Node) -> str:
     w.comment("Interp sets the corner pixels on each other (align_corners).")
     cut = f"[:, :, {first}:{-last or None}, {first}:{-last or None}]".replace("None", "") if first or last else ""
     return f'F.interpolate({{0}}{cut}, {tuple(m.size)}, mode="bilinear", align_corners=True)'
+
+
+@says("Upsample/segnet")
+def unpool(w: Writer, node: Node) -> str:
+    m: Any = node.module
+    size, below = m.size, node.below[0][2:]
+    scale = tuple(-(-n // of) for n, of in zip(size, below, strict=True))
+    whole = tuple(n * s for n, s in zip(below, scale, strict=True)) == tuple(size)
+    places = w.pieces[-1].ins[1]
+    whole_numbers = any("return_indices" in piece.text and piece.outs[-1] == places for piece in w.pieces)
+    mask = "{1}" if whole_numbers else "{1}.long()"
+    return f"F.max_unpool2d({{0}}, {mask}, {scale}{'' if whole else f', output_size={list(size)}'})"
 
 
 @says("Upsample/yolo")

@@ -69,6 +69,24 @@ def softmax_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer)
     return total + _divisor(chosen, scores, f"{labels}.numel()")
 
 
+@says("SoftmaxWithLoss/segnet")
+def weighted_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer) -> str:
+    """Divided by the number of labels that count, where PyTorch divides by the sum of their weights."""
+    told, (scores, labels) = param.loss_param, ins
+    if not told.weight_by_label_freqs:
+        return softmax_loss(param, ins, shape, w)
+    if param.softmax_param.axis != 1:
+        refuse("has its classes on another axis than 1: Permute its scores", "softmax_param.axis")
+    target = f"{labels}.long().reshape(len({scores}), *{scores}.shape[2:])"
+    weight = f"{scores}.new_tensor([{', '.join(map(number, told.class_weighting))}])"
+    ignored = f", ignore_index={told.ignore_label}" if told.HasField("ignore_label") else ""
+    chosen, count = mode(param, LossParameter.VALID), f"{labels}.numel()"
+    if chosen == LossParameter.VALID:
+        chosen, count = LossParameter.FULL, f"({labels} != {told.ignore_label}).sum()" if ignored else count
+    total = f'F.cross_entropy({scores}, {target}, {weight}{ignored}, reduction="sum")'
+    return total + _divisor(chosen, scores, count)
+
+
 def _divisor(chosen: int, scores: str, count: str) -> str:
     names = {LossParameter.BATCH_SIZE: f" / len({scores})", LossParameter.FULL: f" / {count}", LossParameter.NONE: ""}
     if chosen not in names:

@@ -13,9 +13,9 @@ from typing import Any
 import h5py
 import pytest
 import torch
-from golden_layers import TYPES, feed, named, names, set_params
+from golden_layers import FORK_TYPES, TYPES, feed, named, names, set_params
 from running import assert_like, call
-from small_nets import LABELS, NETS, randomised, written
+from small_nets import DETECTORS, LABELS, NETS, randomised, written
 from torch import Tensor
 
 from solver_cli import Net, Solver
@@ -71,11 +71,7 @@ def test_the_module_computes_and_learns_what_the_net_does(name: str, folder: Pat
     classes = {"siamese": 2, "unet": 2, "mnist": 10, "cifar10": 10}.get(name.partition("/")[0], 1000)
     data, labels = batch(name, classes)
     for phase in ("TEST", "TRAIN"):
-        ours = Net.from_file("net.prototxt", phase, seed=1)
-        ours.load("w.caffemodel")
-        ours.double()  # in float32 the order of sums decides which of two near pixels is the greatest
-        tops = [top for node in ours.nodes if node.source for top in node.tops]
-        (wanted_loss, blobs) = ours(dict(zip(tops, (data, labels), strict=False)))
+        (wanted_loss, blobs), ours = computed(phase, [data, labels])
         theirs = module_of(source, "made.pt").train(phase == "TRAIN").double()
         results = theirs(data)
         results = results if isinstance(results, tuple) else (results,)
@@ -91,14 +87,29 @@ def test_the_module_computes_and_learns_what_the_net_does(name: str, folder: Pat
         _assert_gradients(ours, theirs)
 
 
+def computed(phase: str, data: list[Tensor]) -> tuple[tuple[Tensor, dict[str, Tensor]], Net]:
+    """What net.prototxt with w.caffemodel makes of what its data layer gives, in float64.
+
+    In float32 the order of sums decides which of two near pixels is the greatest.
+    """
+    net = Net.from_file("net.prototxt", phase, seed=1)
+    net.load("w.caffemodel")
+    net.double()
+    tops = [top for node in net.nodes if node.source for top in node.tops]
+    return net(dict(zip(tops, data, strict=False))), net
+
+
 def _arguments(function: Any, results: tuple[Tensor, ...], module: Any, labels: Tensor) -> list[Tensor]:
     """What the function wants of the module's results, by its arguments' names, and the labels."""
-    returned = [
-        line.split("return ")[1] for line in inspect.getsource(type(module).forward).splitlines() if "return " in line
-    ][-1]
-    given = dict(zip(returned.split(", "), results, strict=True))
-    wanted = function.__code__.co_varnames[: function.__code__.co_argcount]
-    return [given.get(name, labels) for name in wanted]
+    given = _returned(module, results)
+    return [given.get(name, labels) for name in inspect.signature(function).parameters]
+
+
+def _returned(module: Any, results: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """The module's results by the names that they have in its source."""
+    lines = inspect.getsource(type(module).forward).splitlines()
+    returned = [line.split("return ")[1] for line in lines if "return " in line][-1]
+    return dict(zip(returned.split(", "), results, strict=True))
 
 
 def _assert_gradients(ours: Net, theirs: Any) -> None:
@@ -115,7 +126,63 @@ def _assert_gradients(ours: Net, theirs: Any) -> None:
         left.pop(near[distances.index(min(distances))])
 
 
-CASES = [name for name in names(False, TYPES) if name.partition("/")[0] in RULES]
+def pictured(name: str) -> list[Tensor]:
+    """What the data layer of a detector or segmenter gives for two pictures."""
+    generator = torch.Generator().manual_seed(3)
+    shapes = DETECTORS[name]
+    given = [torch.rand(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    if name.startswith("ssd"):
+        corner, side = torch.rand(2, 5, 2, generator=generator, dtype=torch.float64) * torch.tensor([[[0.6]], [[0.3]]])
+        rows = given[1].view(5, 8)
+        rows[:, 0], rows[:, 1], rows[:, 7] = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([1, 3, 1, 2, 2]), 0
+        rows[:, 3:5], rows[:, 5:7] = corner, corner + side + 0.1
+    elif name.startswith("segnet"):
+        labels = torch.randint(0, 5, shapes[1], generator=generator).double()
+        given[1] = torch.where(labels == 4, 255, labels)
+    else:
+        corner, side = torch.rand(2, 2, 32, 2, generator=generator, dtype=torch.float64) * 30
+        given[1] = torch.cat((torch.arange(2.0).view(2, 1, 1).expand(2, 32, 1), corner, corner + side), 2)
+        given[2] = torch.randint(0, 4, (2, 32), generator=generator).double()
+    return given
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detectors_compute_and_learn_what_their_nets_do(name: str) -> None:
+    Path("net.prototxt").write_text(written(name))
+    trained = Net.from_file("net.prototxt", "TRAIN", seed=1)
+    randomised(trained)
+    trained.save("w.caffemodel")
+    done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
+    assert (done.code, done.stderr) == (0, ""), done.stderr
+    source, data = imported("made.py"), pictured(name)
+    names = next(layer for layer in netspec.read_net("net.prototxt").param.layer if layer.type == "DummyData").top
+    for phase in ("TEST", "TRAIN"):
+        (wanted_loss, blobs), ours = computed(phase, data)
+        theirs = module_of(source, "made.pt").train(phase == "TRAIN").double()
+        given = dict(zip(names, data, strict=True))
+        made = theirs(*(given[x] for x in inspect.signature(theirs.forward).parameters))
+        given |= _returned(theirs, made if isinstance(made, tuple) else (made,))
+
+        def called(function: Any, given: dict[str, Tensor] = given) -> Any:
+            return function(*(given[x] for x in inspect.signature(function).parameters))
+
+        if phase == "TEST" and name.startswith("ssd"):
+            found = called(source.results)
+            assert found.shape == blobs["detection_out"].shape and found.shape[2] > 20
+            assert_near(found, blobs["detection_out"], "detection_out")
+            continue
+        if phase == "TEST":
+            for top, value in called(source.measures).items():
+                assert_near(value.double(), blobs[top].double(), top)
+        loss = called(source.loss)
+        assert_near(loss, wanted_loss, "loss")
+        loss.backward()
+        wanted_loss.backward()
+        _assert_gradients(ours, theirs)
+
+
+WORDS = {kind.partition("/")[0] for kind in RULES}
+CASES = [x for x in names(False, TYPES + FORK_TYPES) if x.removeprefix("forks/").partition("/")[0] in WORDS]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -137,11 +204,11 @@ def test_recorded_layer(name: str) -> None:
     found = made(*inputs.values())
     wanted = [blob for name, blob in net(inputs)[1].items() if name in net.outputs]
     for mine, theirs in zip(wanted, found if isinstance(found, tuple) else (found,), strict=True):
-        torch.testing.assert_close(theirs, mine, rtol=1e-5, atol=1e-6, equal_nan=True)
+        torch.testing.assert_close(theirs.to(mine.dtype), mine, rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
 def test_the_file_is_formatted_and_typed(folder: Path) -> None:
-    for name in ("googlenet/train_val", "resnet50/train_val", "siamese/mnist_siamese_train_test"):
+    for name in ("googlenet/train_val", "resnet50/train_val", "siamese/mnist_siamese_train_test", *DETECTORS):
         Path("net.prototxt").write_text(written(name))
         module = to_python.Module(netspec.read_net("net.prototxt"), (), None)
         Path(f"{name.partition('/')[0]}.py").write_text(module.source("made.pt"))
@@ -150,7 +217,7 @@ def test_the_file_is_formatted_and_typed(folder: Path) -> None:
     assert "self.inception_3a = Inception(" in Path("googlenet.py").read_text()
     assert "class Res(nn.Module):" in Path("resnet50.py").read_text()
     found = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "--config-file=", "googlenet.py", "resnet50.py", "siamese.py"],
+        [sys.executable, "-m", "mypy", "--strict", "--config-file=", *map(str, Path().glob("*.py"))],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stdout
