@@ -173,7 +173,7 @@ def test_smoothed_loss_and_speed(case_folder):
 
 
 def test_log_of_statistics(tmp_path, monkeypatch):
-    """BatchNorm's blobs ask for a gradient where their text does not say otherwise; debug_info lasts to the end's display."""
+    """BatchNorm's blobs ask for a gradient where their text does not deny it; debug_info lasts to the end's display."""
     folder = tmp_path / "statistics"
     shutil.copytree(Path(__file__).parents[1] / "golden" / "logs" / "statistics", folder)
     monkeypatch.chdir(folder)
