@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from solver_cli import log
-from solver_cli.net.needs import backward_needs
+from solver_cli.net.needs import asks_gradient, backward_needs
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
 
@@ -33,6 +33,7 @@ class DebugInfo:
     def __init__(self, net: Net):
         self.net = net
         self.seen: Seen = []
+        self.needs = dict(zip(net.nodes, backward_needs(net.nodes, net.param.force_backward), strict=True))
         self.before = net.observer
         net.observer = self.forward
 
@@ -48,12 +49,16 @@ class DebugInfo:
         for bottom in bottoms:
             if bottom.requires_grad:
                 bottom.retain_grad()
+        if torch.is_grad_enabled() and self.needs[node][0] and node.run is not None:
+            for top in tops:  # Caffe has a gradient down to every layer with blobs, be they only statistics
+                top.requires_grad_()
         self.seen.append((node, bottoms))
 
     def backward(self) -> None:
         """Log the gradients of a backward pass that has run, from the last layer to the first."""
-        needs = backward_needs(self.net.nodes, self.net.param.force_backward)
-        for (node, bottoms), (need, wanted) in zip(reversed(self.seen), reversed(needs), strict=True):
+        force = self.net.param.force_backward
+        for node, bottoms in reversed(self.seen):
+            need, wanted = self.needs[node]
             if not need:
                 continue
             for name, bottom, want in zip(node.bottoms, bottoms, wanted, strict=True):
@@ -61,7 +66,7 @@ class DebugInfo:
                     diff = _mean(_gradient(bottom))
                     log.info("net.cpp:621", f"    [Backward] Layer {node.name}, bottom blob {name} diff: {diff}")
             for index, learned in enumerate(node.learned):
-                if learned.blob.requires_grad:
+                if asks_gradient(node, index, force):
                     diff = _mean(_gradient(learned.blob))
                     log.info("net.cpp:632", f"    [Backward] Layer {node.name}, param blob {index} diff: {diff}")
         log.error("net.cpp:721", f"    [Backward] All net params (data, diff): {_norms(self.net)}")

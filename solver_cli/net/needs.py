@@ -16,13 +16,20 @@ def backward_needs(nodes: list[Node], force: bool) -> list[tuple[bool, list[bool
     needs = []
     for node in nodes:
         bottoms = [made[blob] for blob in node.bottoms]
-        learns = any(learned.blob.requires_grad for learned in node.learned)
+        learns = any(asks_gradient(node, i, force) for i in range(len(node.learned)))
         wanted = list(node.param.propagate_down) or bottoms
         need = any(bottoms) or learns
         made.update(zip(node.tops, bottoms if node.kind.each else [need] * len(node.tops), strict=True))
         needs.append((need, wanted))
     found = list(_under_loss(nodes, needs))
     return [_forced(node, wanted) for node, (_, wanted) in zip(nodes, found, strict=True)] if force else found
+
+
+def asks_gradient(node: Node, index: int, force: bool) -> bool:
+    """Whether Caffe asks the layer for the gradient of this learned blob: as the layer's own text says, which may leave out
+    that BatchNorm's statistics are not learned."""
+    params = node.spec.param.param
+    return force or index >= len(params) or params[index].lr_mult != 0
 
 
 def _forced(node: Node, wanted: list[bool]) -> tuple[bool, list[bool]]:

@@ -15,7 +15,7 @@ def check_shared(node: Node, index: int, spec: ParamSpec, owner: Learned, meta: 
     A sharing layer may set a multiplier that its owner leaves unset; two different explicit values are refused.
     """
     log.info(
-        "net.cpp:514", f"Sharing parameters '{spec.name}' owned by layer '{owner.node.name}', param index {owner.index}"
+        "net.cpp:467", f"Sharing parameters '{spec.name}' owned by layer '{owner.node.name}', param index {owner.index}"
     )
     wanted, found = tuple(meta.shape), tuple(owner.blob.shape)
     permissive = spec.share_mode == ParamSpec.PERMISSIVE

@@ -69,7 +69,7 @@ class LogLines(Watcher):
 
     def tested(self, test: Tested) -> None:
         if test.means is None:
-            log.info("solver.cpp:394", "Test interrupted.")
+            log.info("solver.cpp:396", "Test interrupted.")
             return
         if self.schedule.param.test_compute_loss and test.batches:
             log.info("solver.cpp:401", f"Test loss: {log.number(float(test.loss) / test.batches)}")
@@ -79,9 +79,9 @@ class LogLines(Watcher):
             log_outputs("Test", "solver.cpp:414", self.tests[test.index], test.means)
 
     def saving(self, weights: str, state: str) -> None:
-        kind = "HDF5" if self.names.hdf5 else "binary proto"
-        log.info("solver.cpp:464", f"Snapshotting to {kind} file {weights}")
-        log.info("sgd_solver.cpp:284", f"Snapshotting solver state to {kind} file {state}")
+        kind, lines = ("HDF5", (474, 296)) if self.names.hdf5 else ("binary proto", (464, 284))
+        log.info(f"solver.cpp:{lines[0]}", f"Snapshotting to {kind} file {weights}")
+        log.info(f"sgd_solver.cpp:{lines[1]}", f"Snapshotting solver state to {kind} file {state}")
 
     def ended(self, iteration: int) -> None:
         self.pace.log_whole()

@@ -204,7 +204,8 @@ class Solver:
     def _show_end(self) -> None:
         """One more forward pass for the last display, and the last test, where they are due."""
         if self.due(self.param.display):
-            with self.ranks.together():
+            debug = self.param.debug_info and self.schedule.due(self.param.display, self.iter - 1)  # still on in Caffe
+            with self.ranks.together(), debug_info(self.net, debug):
                 loss = self.fit.look(self.net)[0]
             self.ranks.average([loss])
             self.losses.add(loss)

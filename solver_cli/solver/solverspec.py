@@ -66,10 +66,10 @@ def fill_in_prefix(param: SolverParameter, path: str) -> None:
     if not param.HasField("snapshot_prefix"):
         what = "the solver file's name, which snapshots would have (say snapshot_prefix in it),"
         param.snapshot_prefix = prototxt.check_utf8(str(Path(path).with_suffix("")), what)
-        log.info("upgrade_proto.cpp:1119", f"snapshot_prefix was not specified and is set to {param.snapshot_prefix}")
+        log.info("upgrade_proto.cpp:1108", f"snapshot_prefix was not specified and is set to {param.snapshot_prefix}")
     elif os.path.isdir(param.snapshot_prefix):  # noqa: PTH112 - no error for names that no system takes
         param.snapshot_prefix = str(Path(param.snapshot_prefix) / Path(path).stem)
-        log.info("upgrade_proto.cpp:1124", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
+        log.info("upgrade_proto.cpp:1113", f"snapshot_prefix was a directory and is replaced to {param.snapshot_prefix}")
 
 
 def check(spec: SolverSpec) -> None:
@@ -159,7 +159,7 @@ def train_net(spec: SolverSpec) -> NetSpec:
         log.info("solver.cpp:92", f"Creating training net from train_net file: {param.train_net}")
         net = _file(spec, param.train_net, "train_net")
     elif param.HasField("net_param"):
-        log.info("solver.cpp:98", "Creating training net specified in net_param.")
+        log.info("solver.cpp:97", "Creating training net specified in net_param.")
         net = _inside(spec, "net_param")
     else:
         log.info("solver.cpp:102", f"Creating training net from net file: {param.net}")

@@ -131,7 +131,7 @@ def _unmet(state: NetState, rule: NetStateRule) -> tuple[str, str] | None:
             return "net.cpp:332", f"did not contain stage '{stage}'"
     for stage in rule.not_stage:
         if stage in state.stage:
-            return "net.cpp:348", f"contained a not_stage '{stage}'"
+            return "net.cpp:347", f"contained a not_stage '{stage}'"
     return None
 
 

@@ -100,7 +100,7 @@ def keeping(blobs: Sequence[str], targets: Sequence[str], backend: str) -> Itera
                     files[target] = stack.enter_context(hdf5.writing(stack.enter_context(atomic_write(target))))
                 keeps.append(_dataset(files[target], blob))
             else:
-                log.info("extract_features.cpp:119", f"Opening dataset {target}")
+                log.info("extract_features.cpp:125", f"Opening dataset {target}")
                 keeps.append(_datums(stack.enter_context(writing(Path(target), backend))))
         yield keeps
 

@@ -97,7 +97,7 @@ def build(
     manner.check()
     rows = source.rows
     if shuffle or source.names:
-        log.info("convert_imageset.cpp:83", "Shuffling data")
+        log.info("convert_imageset.cpp:86", "Shuffling data")
         rows = shuffled(rows, seed)
     name = database.rstrip("/").removesuffix(f"_{backend}")
     parts = {f"{name}_{part}_{backend}": own for part, own in split(rows, val, seed).items()} if val else {database: rows}

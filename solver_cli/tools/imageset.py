@@ -48,7 +48,7 @@ class Manner:
         if self.encode_type and not cv2.haveImageWriter(f"x.{self.encode_type}"):
             raise ConfigError(f"encode_type '{self.encode_type}': OpenCV cannot write such files (jpg and png it can)")
         if self.encode_type and not self.encoded:
-            log.info("convert_imageset.cpp:88", "encode_type specified, assuming encoded=true.")
+            log.info("convert_imageset.cpp:92", "encode_type specified, assuming encoded=true.")
         if bool(self.resize_width) != bool(self.resize_height):
             log.warning("convert_imageset.cpp", "one side alone does nothing: give resize_width and resize_height")
 
@@ -56,7 +56,7 @@ class Manner:
 def convert(root: str, rows: Sequence[Row], put: Put, manner: Manner, workers: int, watch: Watch) -> int:
     """Put the picture `root` + name of each row under the key `%08d_name` (the row's number, which a picture that cannot be
     read leaves out); how many there are. Raises DataError."""
-    log.info("convert_imageset.cpp:85", f"A total of {len(rows)} images.")
+    log.info("convert_imageset.cpp:89", f"A total of {len(rows)} images.")
     count = 0
     size: tuple[int, ...] = ()
     records = in_order(partial(read, root, manner), rows, workers)
@@ -70,9 +70,9 @@ def convert(root: str, rows: Sequence[Row], put: Put, manner: Manner, workers: i
         put(b"%08d_" % number + os.fsencode(row[0]), record.SerializeToString())
         count += 1
         if count % TOGETHER == 0:
-            log.info("convert_imageset.cpp:142", f"Processed {count} files.")
+            log.info("convert_imageset.cpp:147", f"Processed {count} files.")
     if count % TOGETHER:
-        log.info("convert_imageset.cpp:148", f"Processed {count} files.")
+        log.info("convert_imageset.cpp:153", f"Processed {count} files.")
     _tell_bad(root, rows, count)
     return count
 

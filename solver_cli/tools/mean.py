@@ -31,19 +31,19 @@ def mean_of(database: Database, name: str, watch: Watch) -> Mean:
         picture = datums.picture(datum, record)
         if total is None:
             if datum.encoded:
-                log.info("compute_image_mean.cpp:67", "Decoding Datum")
-            log.info("compute_image_mean.cpp:77", "Starting iteration")
+                log.info("compute_image_mean.cpp:57", "Decoding Datum")
+            log.info("compute_image_mean.cpp:70", "Starting iteration")
             total = np.zeros(picture.shape, np.float32)
         if picture.shape != total.shape:
             raise DataError(f"{record} is {by(picture.shape)}, those before it are {by(total.shape)}: a mean needs one size")
         total += picture
         count += 1
         if count % TOLD == 0:
-            log.info("compute_image_mean.cpp:99", f"Processed {count} files.")
+            log.info("compute_image_mean.cpp:95", f"Processed {count} files.")
     database.check()
     assert total is not None  # an empty database is refused when it is opened
     if count % TOLD:
-        log.info("compute_image_mean.cpp:105", f"Processed {count} files.")
+        log.info("compute_image_mean.cpp:101", f"Processed {count} files.")
     return total / np.float32(count)
 
 

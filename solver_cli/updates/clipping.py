@@ -34,7 +34,7 @@ class Clipping:
         for (limit, _), norm in zip(self._norms, norms, strict=True):
             if norm > limit:
                 log.info(
-                    "sgd_solver.cpp:93",
+                    "sgd_solver.cpp:99",
                     f"{self.kind} clipping: scaling down {self.kind.lower()}s (L2 norm {log.number(norm)} > "
                     f"{log.number(limit)}) by scale factor {log.number(limit / norm)}",
                 )

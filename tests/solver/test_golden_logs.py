@@ -4,6 +4,7 @@ golden/README.md."""
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -169,3 +170,13 @@ def test_smoothed_loss_and_speed(case_folder):
     for at, speed, lapse, _ in shown[1:]:
         assert float(speed) * float(lapse) == pytest.approx(2, rel=1e-3), at
     assert re.findall(rf"Iteration (\d+), loss = ({FLOAT})", text)[-1][0] == "20"
+
+
+def test_log_of_statistics(tmp_path, monkeypatch):
+    """BatchNorm's blobs ask for a gradient where their text does not deny it; debug_info lasts to the end's display."""
+    folder = tmp_path / "statistics"
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "logs" / "statistics", folder)
+    monkeypatch.chdir(folder)
+    found, wanted = call(train, "solver.prototxt").stderr, Path("log.txt").read_text()
+    wanted = re.sub(r".*(Datatype class: H5T_FLOAT|Skipping parameter initialization)\n", "", wanted)  # not said here
+    assert_same(lines_of(found), without_inner_layers(lines_of(wanted)))

@@ -26,10 +26,10 @@ def command(database: str, target: str | None, backend: str | None) -> None:
             check_place(target)
         mean = mean_of(opened(database, backend or ""), database, counted)
         if target:
-            log.info("compute_image_mean.cpp:112", f"Write to {target}")
+            log.info("compute_image_mean.cpp:108", f"Write to {target}")
             blobproto.write_mean(target, mean)
         values = [log.number(value) for value in channel_means(mean)]
-        log.info("compute_image_mean.cpp:118", f"Number of channels: {len(values)}")
+        log.info("compute_image_mean.cpp:114", f"Number of channels: {len(values)}")
         for channel, value in enumerate(values):
-            log.info("compute_image_mean.cpp:123", f"mean_value channel [{channel}]: {value}")
+            log.info("compute_image_mean.cpp:119", f"mean_value channel [{channel}]: {value}")
         click.echo(" ".join(f"mean_value: {value}" for value in values))
