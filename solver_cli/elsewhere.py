@@ -19,7 +19,6 @@ TYPES = {
         "Downsample FLOWriter FloatReader FloatWriter FlowAugmentation FlowWarp GenerateAugmentationParameters "
         "ImgReader ImgWriter LpqLoss Mean NegReLU PFMWriter Resample"
     ),
-    "HED": "ImageLabelmapData",
     "Intel": "EvalDetection MKLBatchNorm MnActivation",
     "LiteFlowNet": "ExpMax Grid NegSquare Warp",
     "MS-CNN": "BboxAccuracy BoxOutput DecodeBBox DetectionAccuracy DetectionLoss ImageGtData ProposalTarget",
