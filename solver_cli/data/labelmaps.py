@@ -63,7 +63,8 @@ class ImageLabelmapData(Pairs):
             picture, label = picture[part], label[part]
         if self._mirror and random.integers(2):
             picture, label = self._cv2.flip(picture, 1), self._cv2.flip(label, 1)
-        return picture, np.take(self._values, label)
+        labels: Pixels = self._values[label]
+        return picture, labels
 
 
 @source("ImageLabelmapData/rcf", origin="RCF", param=SEG, tops=2, transforms=True)

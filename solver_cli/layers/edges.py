@@ -17,7 +17,7 @@ from solver_cli.registry import layer
 @layer("AutoCrop", origin="RCF", param="crop_param", apart=True, half=True)
 def auto_crop(x: Tensor, reference: Tensor, *, axis: int, offset: tuple[int, ...]) -> Tensor:
     """top = bottom 0, cut to the height and width of bottom 1 where their places fit: the net tells where (RCF)"""
-    return crop(x, reference, axis=axis, offset=offset)
+    return cast(Tensor, crop(x, reference, axis=axis, offset=offset))
 
 
 @layer(
