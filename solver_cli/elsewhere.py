@@ -39,10 +39,10 @@ TYPES = {
     "caffe-pro": "Matmul",
     "jolibrain": (
         "BroadcastMul CrossEntropyLoss MemorySparseData MultiBoxFocalLoss MultiLabelAccuracy MultiLabelSigmoidLoss "
-        "Reverse SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
+        "SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
     ),
     "yjxiong": "BatchReduction SegData SyncBN",
-    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss",
+    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel WarpCTCLoss",
 }
 FIELDS = {
     "Cambricon": (

@@ -15,7 +15,8 @@ from solver_cli.errors import ConfigError, DataError
 from solver_cli.registry import source
 
 GREY = np.arange(256, dtype=np.float32)
-ROUNDED, EXACT = np.rint(GREY / np.float32(255)), GREY / np.float32(255)
+EXACT = GREY / np.float32(255)
+ROUNDED: Pixels = np.rint(EXACT)
 
 
 @source("ImageLabelmapData/hed", origin="HED", param=SEG, tops=2, transforms=True)

@@ -118,6 +118,9 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "GroupNorm": INPUT + 'layer { name: "test" type: "GroupNorm" bottom: "x" top: "y" group_norm_param { num_groups: 3 } }',
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("HSwish", "HardSwish")},
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("Insanity", "Mish")},
+    "Reverse": INPUT + 'layer { name: "test" type: "Reverse" bottom: "x" top: "y" reverse_param { axis: 1 } }',
+    "Transpose": INPUT + 'layer { name: "test" type: "Transpose" bottom: "x" top: "y" '
+    "transpose_param { dim: [3, 2, 0, 1] } }",
     "SeLu": INPUT + 'layer { name: "test" type: "SeLu" bottom: "x" top: "y" }',
     "SpatialDropout": INPUT + 'layer { name: "test" type: "SpatialDropout" bottom: "x" top: "y" }',
 }
