@@ -2074,6 +2074,7 @@ class ImageDataParameter(Message):
     REGRESSION_FIELD_NUMBER: ClassVar[int]
     NEW_DIM_FIELD_NUMBER: ClassVar[int]
     BICUBIC_FIELD_NUMBER: ClassVar[int]
+    NORMALIZE_FIELD_NUMBER: ClassVar[int]
     source: str
     batch_size: int
     rand_skip: int
@@ -2116,6 +2117,7 @@ class ImageDataParameter(Message):
     regression: bool
     new_dim: int
     bicubic: bool
+    normalize: bool
     def __init__(
         self,
         *,
@@ -2161,6 +2163,7 @@ class ImageDataParameter(Message):
         regression: bool | None = ...,
         new_dim: int | None = ...,
         bicubic: bool | None = ...,
+        normalize: bool | None = ...,
     ) -> None: ...
 
 class InputParameter(Message):

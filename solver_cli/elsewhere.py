@@ -19,7 +19,6 @@ TYPES = {
         "Downsample FLOWriter FloatReader FloatWriter FlowAugmentation FlowWarp GenerateAugmentationParameters "
         "ImgReader ImgWriter LpqLoss Mean NegReLU PFMWriter Resample"
     ),
-    "HED": "ImageLabelmapData",
     "Intel": "EvalDetection MKLBatchNorm MnActivation",
     "LiteFlowNet": "ExpMax Grid NegSquare Warp",
     "MS-CNN": "BboxAccuracy BoxOutput DecodeBBox DetectionAccuracy DetectionLoss ImageGtData ProposalTarget",
@@ -40,10 +39,10 @@ TYPES = {
     "caffe-pro": "Matmul",
     "jolibrain": (
         "BroadcastMul CrossEntropyLoss MemorySparseData MultiBoxFocalLoss MultiLabelAccuracy MultiLabelSigmoidLoss "
-        "Reverse SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
+        "SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
     ),
     "yjxiong": "BatchReduction SegData SyncBN",
-    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel Transpose WarpCTCLoss",
+    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel WarpCTCLoss",
 }
 FIELDS = {
     "Cambricon": (

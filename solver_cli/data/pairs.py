@@ -29,7 +29,7 @@ Row = tuple[str, str]  # a picture and its label
 Param = DenseImageDataParameter | ImageDataParameter
 
 
-class _Pairs(Listed):
+class Pairs(Listed):
     """What both have in common: the list, the files, batches of pictures and labels, the state."""
 
     def __init__(
@@ -83,7 +83,7 @@ class _Pairs(Listed):
 
 
 @source("DenseImageData", origin="SegNet", tops=2, transforms=True)
-class DenseImageData(_Pairs):
+class DenseImageData(Pairs):
     """Pictures and label pictures named in a list, mirrored and cropped alike, at random in both phases: SegNet's.
 
     Tops: pictures [N, channels, height, width]; labels [N, 1, height, width], the grey values. With batch_size 1 the
@@ -136,7 +136,7 @@ class DenseImageData(_Pairs):
 
 
 @source("ImageSegData", origin="DeepLab", param="image_data_param", tops=(2, 3), transforms=True)
-class ImageSegData(_Pairs):
+class ImageSegData(Pairs):
     """Pictures named in a list with a label for each pixel, scaled, cropped and mirrored alike: DeepLab's and PSPNet's.
 
     The label is, by label_type, PIXEL: the grey values of a label picture; IMAGE: the number behind the picture's name,

@@ -6,6 +6,7 @@ from solver_cli.layers import convolution as convolution
 from solver_cli.layers import detection as detection
 from solver_cli.layers import detection_evaluate as detection_evaluate
 from solver_cli.layers import detectnet as detectnet
+from solver_cli.layers import edges as edges
 from solver_cli.layers import face as face
 from solver_cli.layers import fork_accuracy as fork_accuracy
 from solver_cli.layers import fork_loss as fork_loss

@@ -1,4 +1,4 @@
-"""Layers that put the values of a blob elsewhere: Flip, Reorg of YOLO; Gather and Scatter of yjxiong."""
+"""Layers that put values elsewhere: Flip, YOLO's Reorg, yjxiong's Gather and Scatter, warp-ctc's Reverse and Transpose."""
 
 from __future__ import annotations
 
@@ -53,3 +53,32 @@ def reorg(x: Tensor, *, stride: int | None, reverse: bool) -> Tensor:
     if reverse:
         return x.reshape(n, s, s, c // s**2, h, w).permute(0, 3, 4, 1, 5, 2).reshape(n, c // s**2, h * s, w * s)
     return x.reshape(n, c // s**2, h, s, w, s).permute(0, 3, 5, 1, 2, 4).reshape(n, c * s**2, h // s, w // s)
+
+
+@layer(
+    "Reverse", origin="warp-ctc",
+    in_place=False,
+    apart=lambda param, bottoms: param.reverse_param.axis != 0,
+    half=True,
+)
+def reverse(x: Tensor, *, axis: int) -> Tensor:
+    """top = bottom, the last along `axis` first"""
+    if not 0 <= axis < x.dim():
+        raise ConfigError(f"axis {axis} is out of range for a bottom of shape {shape_of(x)}", field="reverse_param.axis")
+    return x.flip(axis)
+
+
+@layer(
+    "Transpose", origin="warp-ctc",
+    in_place=False,
+    apart=lambda param, bottoms: param.transpose_param.dim[:1] == [0],
+    half=True,
+    view=True,
+)
+def transpose(x: Tensor, *, dim: tuple[int, ...]) -> Tensor:
+    """top = bottom, whose axis dim[i] becomes axis i"""
+    if sorted(dim) != list(range(x.dim())):
+        raise ConfigError(
+            f"dim {list(dim)} must name each axis of a bottom of shape {shape_of(x)} once", field="transpose_param.dim"
+        )
+    return x.permute(*dim)

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from solver_cli import log
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter
 from solver_cli.errors import ConfigError, nearest
-from solver_cli.text import deeplab
+from solver_cli.text import aligned, deeplab
 from solver_cli.text.netspec import LayerSpec, NetSpec
 
 BVLC = "bvlc"
@@ -34,23 +34,28 @@ class Row:
     bottoms: int | None = None
     tops: int | None = None
     usual: bool = False
+    beside: str = ""  # `Type` or `Type:field` of any layer of the file, several of which must be there joined by `+`
     registered: str = ""  # the name in the registry, where it is not word/dialect
 
     @property
     def name(self) -> str:
         return self.registered or (self.word if self.dialect == BVLC else f"{self.word}/{self.dialect}")
 
-    def sign(self, layer: LayerParameter) -> str:
-        """What in the layer's text tells that this is meant; "" if nothing does."""
+    def sign(self, layer: LayerParameter, net: NetParameter) -> str:
+        """What in the layer's text, or in the other layers', tells that this is meant; "" if nothing does."""
         for field in self.fields.split():
             if _has(layer, field):
-                return field.rpartition(".")[2]
+                return f"{field.rpartition('.')[2]} in layer '{layer.name}'"
         for role, count in (("bottom", self.bottoms), ("top", self.tops)):
             if count is not None and len(getattr(layer, role)) == count:
-                return f"{count} {role}{'s' * (count > 1)}"
+                return f"{count} {role}{'s' * (count > 1)} in layer '{layer.name}'"
+        for signs in self.beside.split():
+            if all(any(_is(other, sign) for other in net.layer) for sign in signs.split("+")):
+                return f"beside {signs.replace('+', ' and ').replace(':', ' with ')}"
         return ""
 
 
+RCF = "AutoCrop ImageLabelmapData+Crop:crop_param"  # HED's Crop has no settings
 ROWS = (
     Row("BN", "parsenet", "bn_param.var_eps bn_param.moving_average bn_param.decay bn_param.across_spatial"),
     Row("BN", "segnet", "bn_param.scale_filler bn_param.shift_filler bn_param.bn_mode"),
@@ -72,6 +77,9 @@ ROWS = (
         "batch_norm_param.scale_bias batch_norm_param.scale_filler batch_norm_param.bias_filler",
     ),
     Row("BatchNorm", BVLC, usual=True),
+    Row("Crop", BVLC, "crop_param", beside="ImageLabelmapData:image_data_param.normalize"),
+    Row("Crop", "hed", beside="ImageLabelmapData", registered="Crop"),
+    Row("Crop", BVLC, usual=True),
     Row(
         "DetectionOutput",
         "yolo2",
@@ -79,10 +87,17 @@ ROWS = (
         "detection_output_param.coords detection_output_param.biases",
     ),
     Row("DetectionOutput", "ssd", usual=True, registered="DetectionOutput"),
+    Row("ImageLabelmapData", "dss", "image_data_param.normalize"),
+    Row("ImageLabelmapData", "rcf", beside=RCF),
+    Row("ImageLabelmapData", "hed", usual=True),
     Row("L1Loss", "flownet2", "l1_loss_param"),
     Row("L1Loss", "nvcaffe", usual=True, registered="L1Loss"),
     Row("Normalize", "normface", "normalize_param"),
     Row("Normalize", "ssd", "norm_param", usual=True),
+    Row("SigmoidCrossEntropyLoss", BVLC, "loss_param", beside="ImageLabelmapData:image_data_param.normalize"),
+    Row("SigmoidCrossEntropyLoss", "rcf", beside=RCF),
+    Row("SigmoidCrossEntropyLoss", "hed", beside="ImageLabelmapData"),
+    Row("SigmoidCrossEntropyLoss", BVLC, usual=True),
     Row("SmoothL1Loss", "normface", "smoothl1_param"),
     Row("SmoothL1Loss", "rcnn", "smooth_l1_loss_param", bottoms=4),
     Row("SmoothL1Loss", "rfcn", "loss_param", tops=2),
@@ -124,19 +139,26 @@ def tell(net: NetSpec, layers: Sequence[LayerSpec]) -> list[LayerSpec]:
         )
     layers = [deeplab.translated(layer) if layer.param.HasField("softmaxloss_param") else layer for layer in layers]
     layers = _handed_down(net, layers)
-    own = [_own(layer.param) for layer in layers]
+    own = [_own(layer.param, net.param) for layer in layers]
     spoken = Counter(row.dialect for row, _ in filter(None, own))
     spoken.update(ONLY_OF[layer.param.type] for layer in layers if layer.param.type in ONLY_OF)
-    told, notes = [], dict[str, None]()
+    told, notes, misfits = list[LayerSpec](), dict[str, None](), dict[str, list[int]]()
     for layer, found in zip(layers, own, strict=True):
         word = layer.param.type
+        if word == "AutoCrop":
+            layer = aligned.with_offset(layer, told)
         if word not in WORDS:
             told.append(layer)
             continue
         row, why = found or _by_the_net(word, own, layers, spoken) or _by_choice(word, net.dialect)
+        if word == "Crop" and row.dialect != BVLC:
+            layer = aligned.with_offset(layer, told)
+        elif word == "Crop" and not layer.param.HasField("crop_param"):
+            misfits[layer.param.name] = aligned.misfit(layer, told)
         told.append(replace(layer, kind=row.name))
         if row.dialect != BVLC:
             notes[f"{word} is {row.dialect}'s ({why})"] = None
+    aligned.say({name: offsets for name, offsets in misfits.items() if offsets})
     if notes:
         log.info("net.cpp", f"Of types that more than one Caffe has, {', '.join(notes)}")
     return told
@@ -156,11 +178,11 @@ def _with_statistics(layer: LayerSpec, net: NetParameter) -> LayerSpec:
     return replace(layer, param=param)
 
 
-def _own(layer: LayerParameter) -> tuple[Row, str] | None:
-    """The meaning that the layer's own text tells, and what tells it."""
+def _own(layer: LayerParameter, net: NetParameter) -> tuple[Row, str] | None:
+    """The meaning that the layer's own text tells, or a layer that only one fork has, and what tells it."""
     for row in ROWS:
-        if row.word == layer.type and (sign := row.sign(layer)):
-            return row, f"{sign} in layer '{layer.name}'"
+        if row.word == layer.type and (sign := row.sign(layer, net)):
+            return row, sign
     return None
 
 
@@ -192,6 +214,12 @@ def _by_choice(word: str, dialect: str | None) -> tuple[Row, str]:
         if row.dialect == dialect:
             return row, "--dialect"
     return next(row for row in rows if row.usual), "nothing tells: --dialect chooses"
+
+
+def _is(layer: LayerParameter, sign: str) -> bool:
+    """Whether the layer has the type, and with `Type:field` sets the field."""
+    word, _, field = sign.partition(":")
+    return layer.type == word and (not field or _has(layer, field))
 
 
 def _has(message: Message, path: str) -> bool:

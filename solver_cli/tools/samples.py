@@ -88,7 +88,7 @@ def _files(param: LayerParameter) -> list[str]:
     if param.type == "ImageData":
         files = param.image_data_param
         return [files.root_folder + name for name, _ in read_list(files.source, files.root_folder)]
-    if param.type == "ImageSegData":
+    if param.type in ("ImageSegData", "ImageLabelmapData"):
         files = param.image_data_param
         return [files.root_folder + name for name, _ in read_pairs(files.source, "image_data_param", False)]
     if param.type == "DenseImageData":

@@ -42,6 +42,10 @@ layer { name: "data" type: "VideoData" top: "data" top: "label" transform_param 
   video_data_param { source: "../data/video.txt" batch_size: 2 modality: RGB name_pattern: "p%d.png" new_height: 20
     new_width: 18 } }
 """
+LABELMAPS = """
+layer { name: "data" type: "ImageLabelmapData" top: "data" top: "label" transform_param { crop_size: 16 }
+  image_data_param { source: "../data/pairs/list.txt" %s } }
+"""
 BY_HAND = {"Python": "its settings go to the user's class: see test_python_layers.py"}
 ONE_IMPLEMENTATION = "chooses one of Caffe's implementations; there is one here"
 VISUALIZE = "says how visualize draws, which is refused"
@@ -71,7 +75,14 @@ INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 
 TWO = (
     'layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: %s } shape { dim: %s } } }'
 )
+BALANCED = TWO % ("2 dim: 1 dim: 3 dim: 4", "2 dim: 1 dim: 3 dim: 4") + (
+    'layer { name: "other" type: "%s" include { stage: "never" } } '
+    'layer { name: "test" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "z" top: "y" }'
+)
 EXAMPLES = {  # nets of types that nobody has recorded
+    "AutoCrop": INPUT + 'layer { name: "test" type: "AutoCrop" bottom: "x" bottom: "x" top: "y" }',
+    "SigmoidCrossEntropyLoss/hed": BALANCED % "ImageLabelmapData",
+    "SigmoidCrossEntropyLoss/rcf": BALANCED % "AutoCrop",
     "FocalLoss": TWO % ("4 dim: 3", "4") + 'layer { name: "test" type: "FocalLoss" bottom: "x" bottom: "z" top: "y" }',
     "Proposal": TWO % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 4 dim: 3 dim: 4")
     + 'layer { name: "info" type: "Input" top: "i" input_param { shape { dim: 1 dim: 3 } } } '
@@ -107,6 +118,9 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "GroupNorm": INPUT + 'layer { name: "test" type: "GroupNorm" bottom: "x" top: "y" group_norm_param { num_groups: 3 } }',
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("HSwish", "HardSwish")},
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("Insanity", "Mish")},
+    "Reverse": INPUT + 'layer { name: "test" type: "Reverse" bottom: "x" top: "y" reverse_param { axis: 1 } }',
+    "Transpose": INPUT + 'layer { name: "test" type: "Transpose" bottom: "x" top: "y" '
+    "transpose_param { dim: [3, 2, 0, 1] } }",
     "SeLu": INPUT + 'layer { name: "test" type: "SeLu" bottom: "x" top: "y" }',
     "SpatialDropout": INPUT + 'layer { name: "test" type: "SpatialDropout" bottom: "x" top: "y" }',
 }
@@ -161,6 +175,10 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
             recorded = json.loads(file["cases"].tobytes()).values()
         yield from ((case["phase"], case["prototxt"]) for case in recorded)
         return
+    if word(kind) == "ImageLabelmapData":
+        rcf = 'layer { name: "cut" type: "AutoCrop" bottom: "data" bottom: "data" top: "y" }' * kind.name.endswith("rcf")
+        yield "TRAIN", LABELMAPS % ("normalize: true" * kind.name.endswith("dss")) + rcf
+        return
     if kind.name in ("ImageSegData", "VideoData"):  # of which nothing is recorded
         yield "TRAIN", PAIRS if kind.name == "ImageSegData" else FRAMES
     if found := fork_texts(kind.name):
@@ -173,7 +191,7 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
 
 
 def folder(kind: LayerType) -> Path:
-    if kind.name in ("AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"):
+    if word(kind) in ("AnnotatedData", "DenseImageData", "ImageLabelmapData", "ImageSegData", "VideoData"):
         return FORKS
     return recorded_at(kind).parent if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
 
