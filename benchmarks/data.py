@@ -7,7 +7,8 @@ DataLoader reads the same LMDB, parses with the same protobuf and transforms wit
 with the same written out in torch). Batches of 64, every case in a process of its own, all in turn, medians of the rounds;
 `per core`: pictures for each second of CPU time of all threads of the process.
 
-`kept`: the C library keeps freed memory, as `solver-train` has it when it trains on a CPU. `for a GPU`: what is left to the
+`kept`: the C library keeps freed memory, as `solver-train` has it when it trains on a CPU, and a convolution reads the data,
+with its channels last. `for a GPU`: what is left to the
 CPU when batches are for a GPU, crops of bytes, in the same memory again and again, as torch gives out pinned memory; the
 rest is the GPU's.
 """
@@ -37,7 +38,7 @@ from torch.utils.data import DataLoader, Dataset
 from solver_cli import Net
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.data import crops, transform
-from solver_cli.net.layout import keep_memory
+from solver_cli.net.layout import keep_memory, lay_out
 
 try:
     from torchvision.transforms import v2
@@ -51,6 +52,9 @@ LMDB = f"""layer {{ name: "data" type: "Data" top: "data" top: "label" include {
   data_param {{ source: "%s" batch_size: {BATCH} backend: LMDB }} }}"""
 FILES = f"""layer {{ name: "data" type: "ImageData" top: "data" top: "label" include {{ phase: TRAIN }} {TRANSFORM}
   image_data_param {{ source: "list" batch_size: {BATCH} }} }}"""
+
+CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 8 kernel_size: 11 } }
+layer { name: "keep" type: "Silence" bottom: "label" }"""
 
 
 def make(records: int) -> None:
@@ -122,8 +126,10 @@ def loader(records: int, workers: int) -> Callable[[], object]:
 
 
 def source(text: str, for_a_gpu: bool = False) -> Callable[[], object]:
-    (node,) = Net.from_text(text).nodes
-    found: Any = node.source
+    net = Net.from_text(text if for_a_gpu else text + CONV)
+    if not for_a_gpu:
+        lay_out(net)
+    found: Any = net.nodes[0].source
     if for_a_gpu:
         found.transform.device = torch.device("cpu")
         transform.Transform._finish = lambda self, pixels, rows: pixels  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from solver_cli import log
+from solver_cli.data.pool import processors
 from solver_cli.errors import ConfigError, DeviceError
 
 REPORT = (  # what `caffe device_query` tells of a GPU, in its words and order, as far as torch knows
@@ -90,7 +91,7 @@ def describe() -> Iterator[str]:
     if not count:
         yield _none()
     memory = f", {_gibi(total)}" if (total := _memory()) else ""
-    yield f"CPU: {_processor()}, {_cores()} cores for this process{memory}; torch uses {torch.get_num_threads()} threads"
+    yield f"CPU: {_processor()}, {processors()} cores for this process{memory}; torch uses {torch.get_num_threads()} threads"
     cuda = torch.version.cuda
     cudnn = torch.backends.cudnn.version() if cuda else None  # type: ignore[no-untyped-call]
     built = f"built for CUDA {cuda}{f', cuDNN {cudnn}' if cudnn else ''}" if cuda else "built without CUDA"
@@ -110,11 +111,6 @@ def _processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _memory() -> int:

@@ -38,7 +38,10 @@ class Datums:
             self._layout = layout_of(values[0])
         if self._layout and not self._floats and (found := self._layout.read(values)):
             return found
-        datums = [self.parse(value, name(i)) for i, value in enumerate(values)]
+        try:
+            datums = [Datum.FromString(bytes(value)) for value in values]
+        except DecodeError:
+            datums = [self.parse(value, name(i)) for i, value in enumerate(values)]  # tells which
         labels = [datum.label for datum in datums]
         pictures = Encoded(lambda i: self.picture(datums[i], name(i)), len(datums))
         encoded = any(datum.encoded for datum in datums)

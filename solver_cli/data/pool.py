@@ -10,14 +10,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Pool:
-    """As many threads as there are processors, at most 16, the caller's among them; the others start when first used.
+    """As many threads as there are processors to use, at most 16, the caller's among them; the others start when first used.
 
     OpenCV and numpy let go of Python's lock while they decode, cut and convert a picture.
     """
 
     def __init__(self) -> None:
-        self._others = min(16, os.cpu_count() or 1) - 1
+        self._others = min(16, processors()) - 1
         self._threads: ThreadPoolExecutor | None = None
 
     def map(self, function: Callable[..., T], *items: Iterable[Any]) -> list[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import TransformationParameter
 from solver_cli.data import resize
-from solver_cli.data.crops import Encoded, Picture, Rows, cut, planar, sent, staging, window
+from solver_cli.data.crops import Encoded, Picture, Rows, channels_last, cut, planar, sent, staging, turned, window
 from solver_cli.data.pool import Pool
 from solver_cli.data.source import by, check_fields, draw_seed, log, random_words, say
 from solver_cli.errors import ConfigError, DataError
@@ -39,7 +40,8 @@ class Transform:
     size of the pictures; if they are resized, its centre is subtracted.
 
     `device`: a GPU that batches are for, once it is set. The crops go there as they are, bytes as a rule, on the current
-    stream; mirroring and arithmetic are done there for the whole batch at once.
+    stream; mirroring and arithmetic are done there for the whole batch at once. `channels_last`: whether crops of decoded
+    pictures keep that order in memory, which a CPU's convolutions want.
     """
 
     def __init__(self, param: TransformationParameter, training: bool, generator: Generator, field: str) -> None:
@@ -61,6 +63,7 @@ class Transform:
         self._means = None if mean is None else np.stack([mean, mean[..., ::-1]])
         self._sent_means: Tensor | None = None
         self.device: torch.device | None = None
+        self.channels_last = False
         self._field = field
 
     def warn_raw(self) -> None:
@@ -160,8 +163,8 @@ class Transform:
                     if self._cut(name(i), picture.shape) != self._shape:
                         return False
                     fit.add(picture.shape)
-                rows[i] = self._row(words[i], picture.shape)
-                put(i, window(picture, rows[i], shape))
+                rows[i] = row = self._row(words[i], picture.shape)
+                put(i, window(picture, row, shape))
                 return True
 
             return all(pool.map(work, range(pictures.count)))
@@ -172,13 +175,21 @@ class Transform:
             if not alike(lambda i, crop: np.copyto(there[i], crop)):
                 return None
             return self._finish(crops.to(self.device, non_blocking=True), rows)
-        batch = np.empty(shape, np.float32)
+        batch, form, less = np.empty(shape, np.float32), planar, (self._values, self._means)
+        if self.channels_last:
+            batch, form, less = np.moveaxis(batch.reshape(len(batch), *shape[2:], -1), 3, 1), turned, self._last
 
         def put(i: int, crop: Picture) -> None:
-            batch[i] = planar(crop, bool(rows[i, 2]))
-            self._less(batch[i : i + 1], rows[i : i + 1])
+            batch[i] = form(crop, bool(rows[i, 2]))
+            self._less(batch[i : i + 1], rows[i : i + 1], *less)
 
         return torch.from_numpy(batch) if alike(put) else None
+
+    @cached_property
+    def _last(self) -> tuple[Picture | None, Picture | None]:
+        """The mean values of each place, and the means, with their channels last in memory."""
+        values = None if self._values is None else np.broadcast_to(self._values, self._shape)
+        return tuple(None if each is None else channels_last(each) for each in (values, self._means))  # type: ignore[return-value]
 
     def _check_equal(self, i: int, picture: Picture, shape: tuple[int, ...], name: Callable[[int], str]) -> None:
         other = self._cut(name(i), picture.shape)
@@ -215,20 +226,20 @@ class Transform:
     def _put(self, out: Picture, pictures: Sequence[Picture] | Picture, rows: Rows) -> None:
         """out = (pictures - mean) * scale, cut and mirrored as `rows` say."""
         out[...] = cut(pictures, rows, out.shape)  # faster than subtracting from bytes
-        self._less(out, rows)
+        self._less(out, rows, self._values, self._means)
 
-    def _less(self, out: Picture, rows: Rows) -> None:
-        """out = (out - mean) * scale of crops that `rows` have cut and mirrored."""
+    def _less(self, out: Picture, rows: Rows, values: Picture | None, means: Picture | None) -> None:
+        """out = (out - mean) * scale of crops that `rows` have cut and mirrored, by mean values or a mean picture."""
         if self._flow is not None:
             for i in np.flatnonzero(rows[:, 2]):
                 np.subtract(255, out[i, self._flow], out=out[i, self._flow])
-        if self._values is not None:
-            np.subtract(out, self._values, out=out)
-        elif self._means is not None:
+        if values is not None:
+            np.subtract(out, values, out=out)
+        elif means is not None:
             places = self._places(rows, out.shape)
             alike = (places == places[0]).all()
             for part, (top, left, flip) in [(out, places[0])] if alike else zip(out, places, strict=True):
-                mean = self._means[flip, :, top : top + out.shape[2], left : left + out.shape[3]]
+                mean = means[flip, :, top : top + out.shape[2], left : left + out.shape[3]]
                 np.subtract(part, mean, out=part)
         if self._scale != 1:
             np.multiply(out, self._scale, out=out)

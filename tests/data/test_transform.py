@@ -111,7 +111,7 @@ def test_what_is_done_on_a_device_comes_out_the_same_bit_by_bit(mean_file: Path,
     assert there.flags.c_contiguous and here.tobytes() == there.tobytes()
 
 
-@pytest.mark.parametrize("device", [None, torch.device("cpu")], ids=["here", "device"])
+@pytest.mark.parametrize("how", ["here", "device", "channels last"])
 @pytest.mark.parametrize(
     "text",
     [
@@ -121,13 +121,16 @@ def test_what_is_done_on_a_device_comes_out_the_same_bit_by_bit(mean_file: Path,
         "mirror: true",
     ],
 )
-def test_pictures_cut_as_they_are_decoded_come_out_the_same(mean_file: Path, text: str, device: torch.device | None) -> None:
+def test_pictures_cut_as_they_are_decoded_come_out_the_same(mean_file: Path, text: str, how: str) -> None:
     rule = transform(text.format(mean=mean_file), training=True)
     rule.shape("record 0", (3, 8, 10))
     here = run(rule, list(PICTURES), 5)
-    rule.device = device
+    rule.device = torch.device("cpu") if how == "device" else None
+    rule.channels_last = how == "channels last"
     turned = [np.ascontiguousarray(p.transpose(1, 2, 0)).transpose(2, 0, 1) for p in PICTURES]
-    np.testing.assert_array_equal(here, run(rule, Encoded(turned.__getitem__, 6), 5))
+    found = run(rule, Encoded(turned.__getitem__, 6), 5)
+    np.testing.assert_array_equal(here, found)
+    assert found.transpose(0, 2, 3, 1).flags.c_contiguous == (how == "channels last" and "crop_size" in text)
 
 
 @pytest.mark.parametrize("device", [None, torch.device("cpu")], ids=["here", "device"])

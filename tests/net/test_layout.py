@@ -57,6 +57,30 @@ def test_the_layout_changes_no_values(norm: str) -> None:
         torch.testing.assert_close(usual, other)
 
 
+@pytest.mark.parametrize("also", ["", 'layer { name: "abs" type: "AbsVal" bottom: "data" top: "abs" }'])
+def test_decoded_pictures_for_convolutions_alone_keep_their_order(tmp_path: Path, also: str) -> None:
+    cv2 = pytest.importorskip("cv2")
+    pixels = np.random.default_rng(1).integers(0, 256, (12, 14, 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "a.jpg"), pixels)
+    (tmp_path / "list").write_text(f"{tmp_path}/a.jpg 1\n")
+    source = f"""layer {{ name: "data" type: "ImageData" top: "data" top: "label" image_data_param {{
+      source: "{tmp_path}/list"
+      batch_size: 2 }} transform_param {{ crop_size: 9 mirror: true mean_value: 99 }} }}"""
+    text = source + NET[NET.index('layer { name: "conv"') :] + also
+    net = Net.from_text(text, phase="TRAIN", seed=1)
+    lay_out(net)
+    (node,) = [node for node in net.nodes if node.source is not None]
+    state = node.source.state_dict()
+    losses = []
+    for usual in (False, True):
+        node.source.load_state_dict(state)
+        node.source.transform.channels_last &= not usual
+        batch = net.next_batch()
+        assert batch["data"].is_contiguous() == (usual or bool(also))
+        losses.append(net(batch)[0])
+    assert torch.equal(*losses)
+
+
 def test_a_blob_that_is_shared_in_another_shape_keeps_the_usual_layout() -> None:
     shared = NET.replace('top: "conv"\n', 'top: "conv" param { name: "w" }\n').replace(
         'top: "ip"\n', 'top: "ip" param { name: "w" share_mode: PERMISSIVE }\n'
