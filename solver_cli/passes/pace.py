@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, log2, prod
 
+from solver_cli.net.needs import backward_needs
 from solver_cli.net.net import Net
-from solver_cli.net.plan import Node, backward_needs
+from solver_cli.net.plan import Node
 from solver_cli.parallel.ranks import BUCKET
 from solver_cli.registry import Shape
 

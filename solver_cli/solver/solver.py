@@ -183,12 +183,11 @@ class Solver:
 
         Raises Interrupted, DataError and OutOfMemory with the learned blobs as they were.
         """
-        with debug_info(self.net, self.param.debug_info and self.due(self.param.display)) as after:
-            count = self.schedule.passes(self.iter)
-            with self.ranks.together(), self.passes.sending:
-                loss, outputs = self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
-            self.passes.sending.arrive(loss)
-            return loss, outputs
+        count, debug = self.schedule.passes(self.iter), self.param.debug_info and self.due(self.param.display)
+        with debug_info(self.net, debug) as after, self.ranks.together(), self.passes.sending:
+            loss, outputs = self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
+        self.passes.sending.arrive(loss)
+        return loss, outputs
 
     def apply_update(self) -> None:
         """Update the weights by the gradients at the iteration's rate; then one iteration more is done."""
