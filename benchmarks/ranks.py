@@ -2,13 +2,13 @@
 
     python benchmarks/ranks.py [--only TEXT] [--rounds 15] [--device cpu|cuda] [--single] [--count]
 
-weak: each rank has the whole batch; strong: half of it. The one rank and the two have processes of their own and run in
-turn, in blocks of about half a second. Ratios are records a second of two ranks over those of one, medians over pairs of
-neighbouring blocks: 2 is the most.
-wall: of the pairs during which other programs took less than a tenth of a processor, or, if these are too few, of those
-that they disturbed least. by cpu: records a second of processor time that a rank takes, what sends for it included: what two
-ranks would do that have a processor each and never wait (CPU only).
-model: the one rank's processor time (strong: half of it) and the sum's, at the speed of a lone sum of 64 MiB, in turn.
+one: a rank alone, with the whole batch. apart: two processes at once that do not know each other; ranks: the same two as
+ranks. weak: each has the whole batch; strong: half of it. All three run in turn, in blocks of about half a second; figures
+are medians over the rounds during which other programs took less than a tenth of a processor, or, if these are too few,
+over those that they disturbed least.
+x one: records a second of two ranks over those of one. x apart: over those of the two apart, so what ranks lose to each
+other. by cpu: the same of processor time, which what else runs disturbs least (CPU only).
+model: x apart, if the sum took as long as one of 64 MiB alone for each of its bytes, and nothing else ran meanwhile.
 sent: what a rank hands over for the sum, an update. agree, sum: the time that the first rank waits in what ranks tell each
 other before an update, which is where a slower one is waited for, and in the sum of the gradients (CPU only).
 
@@ -27,8 +27,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -103,27 +103,33 @@ class Waiting:
 # -- one rank and two ---------------------------------------------------------------------------------------------------
 
 
-def work(rank: int, size: int, meeting: str, case: Case, device: str, pipe: Any) -> None:
-    """A process: one of `size` ranks that makes as many updates as it is told, and answers with a Block, until told 0."""
+def work(rank: int, meeting: str, case: Case, batch: int, device: str, pipe: Any) -> None:
+    """A process: one of two ranks, alone, apart or as a rank as it is told, for some updates; it answers with a Block."""
     logging.getLogger("solver_cli").setLevel(logging.ERROR)
     torch.set_num_threads(1)
     place = torch.device("cuda", rank) if device == "cuda" else torch.device("cpu")
-    kept = keep_memory() if device == "cpu" else nullcontext()
     if device == "cuda":
         torch.cuda.set_device(place)
-    own = Ranks(rank, size, rank) if size > 1 else ALONE
-    with tempfile.TemporaryDirectory() as folder, kept, joined(place, own, meeting) as ranks:
-        write(case, Path(folder))
-        meter = Meter()
-        with closing(Solver(f"{folder}/solver.prototxt", device=place, ranks=ranks)) as solver:
-            solver.step(2)
-            pipe.send((lone_sum(place, size), sum(x.blob.nbytes for x in solver.net.learned if x.blob.requires_grad)))
-            while count := pipe.recv():
-                meter.block = block = Block()
-                wall, cpu = settled(device), time.process_time()
-                solver.step(count)
-                block.wall, block.cpu = settled(device) - wall, time.process_time() - cpu
-                pipe.send(block)
+    kept = keep_memory() if device == "cpu" else nullcontext()
+    meter = Meter()
+    with ExitStack() as stack:
+        stack.enter_context(kept)
+        ranks = stack.enter_context(joined(place, Ranks(rank, 2, rank), meeting))
+        solvers = {}
+        for kind, size, own in (("one", case.batch, ALONE), ("apart", batch, ALONE), ("ranks", batch, ranks)):
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            write(replace(case, batch=size), Path(folder))
+            solvers[kind] = stack.enter_context(closing(Solver(f"{folder}/solver.prototxt", device=place, ranks=own)))
+            solvers[kind].step(2)
+        gradients = sum(x.blob.nbytes for x in solvers["one"].net.learned if x.blob.requires_grad)
+        pipe.send((lone_sum(place), gradients))
+        while told := pipe.recv():
+            kind, count = told
+            meter.block = block = Block()
+            wall, cpu = settled(device), time.process_time()
+            solvers[kind].step(count)
+            block.wall, block.cpu = settled(device) - wall, time.process_time() - cpu
+            pipe.send(block)
 
 
 def settled(device: str) -> float:
@@ -132,10 +138,8 @@ def settled(device: str) -> float:
     return time.perf_counter()
 
 
-def lone_sum(device: torch.device, size: int) -> float:
+def lone_sum(device: torch.device) -> float:
     """Bytes a second of a sum of LONE values, nothing else being done: of what it is of, not of what a ring sends."""
-    if size == 1:
-        return 0.0
     values, taken = torch.ones(LONE, device=device), []
     for _ in range(5):
         begun = settled(device.type)
@@ -144,36 +148,36 @@ def lone_sum(device: torch.device, size: int) -> float:
     return values.nbytes / min(taken)
 
 
-class Group:
-    """The processes of some ranks, which work together."""
+class Two:
+    """The two processes."""
 
-    def __init__(self, size: int, case: Case, device: str, folder: str):
+    def __init__(self, case: Case, batch: int, device: str, folder: str):
         context = multiprocessing.get_context("spawn")
-        meeting = (Path(folder) / f"meeting{size}").as_uri()
+        meeting = (Path(folder) / "meeting").as_uri()
         self.pipes, self.processes = [], []
-        for rank in range(size):
+        for rank in range(2):
             own, other = context.Pipe()
             self.pipes.append(own)
-            self.processes.append(context.Process(target=work, args=(rank, size, meeting, case, device, other), daemon=True))
+            arguments = (rank, meeting, case, batch, device, other)
+            self.processes.append(context.Process(target=work, args=arguments, daemon=True))
             self.processes[-1].start()
         self.speed, self.gradients = [pipe.recv() for pipe in self.pipes][-1]
 
-    def block(self, count: int) -> Block:
-        """`count` updates: the slowest rank's wall, their mean processor time, the first one's rest, all for one update."""
+    def block(self, kind: str, count: int) -> Block:
+        """`count` updates: the slowest one's wall, their mean processor time, the first one's rest, all for one update."""
+        pipes = self.pipes[:1] if kind == "one" else self.pipes
         others, begun = busy(), time.perf_counter()
-        for pipe in self.pipes:
-            pipe.send(count)
-        blocks = [pipe.recv() for pipe in self.pipes]
+        for pipe in pipes:
+            pipe.send((kind, count))
+        blocks = [pipe.recv() for pipe in pipes]
         lapse, own = time.perf_counter() - begun, sum(block.cpu for block in blocks)
-        first = blocks[0]
-        return Block(
-            max(block.wall for block in blocks) / count, own / len(blocks) / count, first.sent // count,
-            first.agree / count, first.sum / count, max(busy() - others - own, 0.0) / lapse,
-        )  # fmt: skip
+        first, taken = blocks[0], max(busy() - others - own, 0.0) / lapse
+        wall = max(block.wall for block in blocks) / count
+        return Block(wall, own / len(blocks) / count, first.sent // count, first.agree / count, first.sum / count, taken)
 
     def close(self) -> None:
         for pipe, process in zip(self.pipes, self.processes, strict=True):
-            pipe.send(0)
+            pipe.send(None)
             process.join()
 
 
@@ -183,50 +187,35 @@ def busy() -> float:
     return (user + nice + system + irq + soft) / os.sysconf("SC_CLK_TCK")
 
 
-@dataclass
-class Pairs:
-    """Neighbouring blocks of one rank and of two."""
-
-    ones: list[Block] = field(default_factory=list)
-    twos: list[Block] = field(default_factory=list)
-
-    def quietest(self, least: int) -> tuple[list[tuple[Block, Block]], int]:
-        """The pairs that count, and how many of them were quiet."""
-        pairs = sorted(zip(self.ones, self.twos, strict=True), key=lambda pair: max(pair[0].busy, pair[1].busy))
-        quiet = [pair for pair in pairs if max(pair[0].busy, pair[1].busy) < QUIET]
-        return (quiet if len(quiet) >= least else pairs[:least]), len(quiet)
-
-
 def scale(name: str, case: Case, device: str, rounds: int) -> None:
     """The two rows of a net: weak and strong."""
     for kind, batch in (("weak", case.batch), ("strong", case.batch // 2)):
         with tempfile.TemporaryDirectory() as folder:
-            one = Group(1, case, device, folder)
-            two = Group(2, replace(case, batch=batch), device, folder)
-            count = max(1, round(0.5 / one.block(2).wall))
-            two.block(1)
-            pairs = Pairs()
-            for _ in range(rounds):
-                pairs.ones.append(one.block(count))
-                pairs.twos.append(two.block(count))
-            print(row(kind, f"{name}, {case.batch}", pairs, one, two, max(3, rounds // 4)), flush=True)
-            one.close()
+            two = Two(case, batch, device, folder)
+            count = max(1, round(0.5 / two.block("one", 2).wall))
+            found = [{each: two.block(each, count) for each in ("one", "apart", "ranks")} for _ in range(rounds)]
+            print(row(kind, f"{name}, {case.batch}", found, two), flush=True)
             two.close()
 
 
-def row(kind: str, name: str, pairs: Pairs, one: Group, two: Group, least: int) -> str:
-    counted, quiet = pairs.quietest(least)
-    records = 2.0 if kind == "weak" else 1.0  # of an update, over the one rank's
-    mine, cpu = median(a.wall for a, _ in counted), median(a.cpu for a in pairs.ones)
-    both = {what: median(getattr(b, what) for _, b in counted) for what in ("wall", "agree", "sum", "sent")}
-    wall = median(records * a.wall / b.wall for a, b in counted)
-    by_cpu = median(records * a.cpu / b.cpu for a, b in zip(pairs.ones, pairs.twos, strict=True))
-    foreseen = records * cpu / (cpu * records / 2 + two.gradients / two.speed)
-    return (
-        f"{kind:>6} {1e3 * mine:8.1f} {1e3 * both['wall']:8.1f} {wall:6.2f} {by_cpu:6.2f} {foreseen:6.2f} "
-        f"{both['sent'] / 2**20:8.2f} {two.gradients / 2**20:8.2f} {1e3 * both['agree']:7.1f} {1e3 * both['sum']:7.1f} "
-        f"{two.speed / 1e9:6.2f} {quiet:3}/{len(pairs.ones)}  {name}"
-    )
+def row(kind: str, name: str, found: list[dict[str, Block]], two: Two) -> str:
+    found.sort(key=lambda blocks: max(block.busy for block in blocks.values()))
+    quiet = sum(max(block.busy for block in blocks.values()) < QUIET for blocks in found)
+    counted = found[: max(quiet, 3, len(found) // 3)]
+
+    def over(side: str, what: str, rounds: list[dict[str, Block]]) -> float:
+        """`side` / two ranks, of this measure."""
+        return median(getattr(blocks[side], what) / getattr(blocks["ranks"], what) for blocks in rounds)
+
+    walls = [1e3 * median(blocks[side].wall for blocks in counted) for side in ("one", "apart", "ranks")]
+    apart = median(blocks["apart"].cpu for blocks in found)
+    ratios = [(2 if kind == "weak" else 1) * over("one", "wall", counted), over("apart", "wall", counted)]
+    ratios += [over("apart", "cpu", found), apart / (apart + two.gradients / two.speed)]
+    waits = [1e3 * median(getattr(blocks["ranks"], what) for blocks in counted) for what in ("agree", "sum")]
+    sizes = [size / 2**20 for size in (found[0]["ranks"].sent, two.gradients)]
+    cells = [f"{x:8.1f}" for x in walls] + [f"{x:7.2f}" for x in ratios] + [f"{x:7.2f}" for x in sizes]
+    cells += [f"{x:7.1f}" for x in waits] + [f"{two.speed / 1e9:6.2f}", f"{quiet:3}/{len(found)}"]
+    return f"{kind:>6} {' '.join(cells)}  {name}"
 
 
 # -- a single rank ------------------------------------------------------------------------------------------------------
@@ -342,10 +331,11 @@ def main() -> None:
     if not (options.single or options.count):
         if options.device == "cpu":
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-        print("one, two, agree, sum: milliseconds an update; wall, by cpu, model: records a second of two ranks over one's;")
-        print("sent, grads: MiB an update, and of all gradients; GB/s: of a lone sum; quiet: pairs without others\n")
-        heads = "            one      two   wall by cpu  model     sent    grads   agree     sum   GB/s quiet"
-        print(f"{heads}  net, batch of the one rank")
+        print("one, apart, ranks, agree, sum: milliseconds an update; sent, grads: MiB an update, and of all gradients;")
+        print("GB/s: of a lone sum; quiet: rounds without others, of all\n")
+        heads = [f"{head:>8}" for head in ("one", "apart", "ranks")]
+        heads += [f"{head:>7}" for head in ("x one", "x apart", "by cpu", "model", "sent", "grads", "agree", "sum")]
+        print(f"       {' '.join(heads)}   GB/s quiet  net, batch of one")
         for name, case in NETS.items():
             if options.only.lower() in name.lower():
                 scale(name, case, options.device, options.rounds)

@@ -19,7 +19,6 @@ from solver_cli.net.plan import Node
 from solver_cli.passes.memory import (
     Forecast,
     Tracker,
-    available,
     batch_of,
     forecast,
     forecast_test,
@@ -192,7 +191,7 @@ def _memory(
     if budget is None and device.type == "cuda" and not torch.cuda.is_available():
         yield "  largest batch: there is no GPU here: --memory 16G says what one has"
         return
-    budget = ranks.share(available(device)) if budget is None else budget
+    budget = ranks.share(device) if budget is None else budget
     try:
         most = largest_batch(train, spec.param, budget - sent - (queues - found[0].ahead), device=device.type)
     except Error as error:

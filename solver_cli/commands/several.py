@@ -12,7 +12,7 @@ from solver_cli.caffe_pb2 import SolverParameter
 from solver_cli.errors import DeviceError
 from solver_cli.net.net import Net
 from solver_cli.passes import pace
-from solver_cli.passes.memory import batch_of, mebi
+from solver_cli.passes.memory import available, batch_of, mebi
 from solver_cli.passes.pace import GPUS, NETWORKS, Cluster, Gpu, Work
 from solver_cli.solver.building import default_device
 from solver_cli.solver.options import RunOptions
@@ -42,9 +42,9 @@ class Several:
         """What a rank trains on; on a GPU that is not there, nothing but its memory can be foreseen."""
         return torch.device(self.on) if self.on else default_device(param)
 
-    def share(self, free: int) -> int:
-        """What a rank may take of the memory that is free here: those on CPUs have it in common."""
-        return free if self.on == "cuda" else free // self.each
+    def share(self, device: torch.device) -> int:
+        """What a rank may take of the memory that is free here: those on CPUs have it in common. Raises ConfigError."""
+        return available(device) // (1 if device.type == "cuda" else self.each)
 
     def lines(self, param: SolverParameter, net: Net) -> Iterator[str]:
         """What is sent, and what the batch of all ranks asks of the rate, where there are several."""
@@ -64,12 +64,12 @@ class Several:
 
     def forecast(self, param: SolverParameter, net: Net, batch: int) -> list[list[str]]:
         """A table of how fast GPUs are at an update of `batch` records a pass and rank: the one that is here, if its figures
-        are known, else all that are; nothing for CPUs."""
+        are known, else all that are known; nothing for CPUs."""
         if self.device(param).type != "cuda":
             return []
         work = pace.work_of(net, batch / batch_of(net))
         here = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-        gpus = [gpu for gpu in GPUS if gpu.name in here] or GPUS
+        gpus = [gpu for gpu in GPUS if gpu.has_name(here)] or GPUS
         networks = NETWORKS if self.machines > 1 else {"": inf}
         rows = [HEADS, *(self._row(work, gpu, name, param.iter_size, batch) for gpu in gpus for name in networks)]
         return rows if self.machines > 1 else [[first, *more] for first, _, *more in rows]

@@ -7,6 +7,7 @@ pass is over is waited for. docs/ranks.md compares it with published figures.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil, inf, log2, prod
@@ -33,6 +34,10 @@ class Gpu:
     memory: float
     link: str
     width: float
+
+    def has_name(self, full: str) -> bool:
+        """Whether this is the GPU that CUDA calls so; a card for PCIe is another than its sister with NVLink."""
+        return bool(re.search(rf"\b{self.name}\b", full)) and ("PCI" in self.link or "PCI" not in full)
 
 
 GPUS = (

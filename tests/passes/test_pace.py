@@ -59,6 +59,22 @@ def test_what_bounds_a_pass(values: float, bound: str) -> None:
     assert pace.bound_of([Work(Load(1e12, values), Load(0, 1e6), 0)], GPU, "fp32") == bound
 
 
+@pytest.mark.parametrize(
+    ("full", "name"),
+    [
+        ("Tesla V100-SXM2-16GB", "V100"),
+        ("NVIDIA A100-SXM4-80GB", "A100"),
+        ("NVIDIA H100 80GB HBM3", "H100"),
+        ("NVIDIA GeForce RTX 4090", "RTX 4090"),
+        ("NVIDIA H100 PCIe", ""),
+        ("NVIDIA T400", ""),
+        ("", ""),
+    ],
+)
+def test_gpus_by_their_names(full: str, name: str) -> None:
+    assert [gpu.name for gpu in pace.GPUS if gpu.has_name(full)] == [name] * bool(name)
+
+
 def test_several_passes_send_once() -> None:
     steps = [Work(Load(0, 1e6), Load(0, 2e6), 4_000_000)]
     one, four = (pace.pace(steps, GPU, "fp32", Cluster(2), passes) for passes in (1, 4))
