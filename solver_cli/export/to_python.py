@@ -223,7 +223,7 @@ class Module:
             yield from self._function("loss", *self._needed(self.lossy), "Tensor", terms, "What training makes smaller.")
         shown = [step for step in self.measures if step.kind.name in torch_losses.RULES]
         for step in self.measures:
-            if step not in shown and step.spec.param.type != "Silence":
+            if step not in shown:
                 self.notes.append(f"Left out: layer {step.spec.param.name} ({step.spec.param.type}).")
         if shown:
             rows = ", ".join(f'"{step.spec.param.top[0]}": {self._head(step)}' for step in shown)
