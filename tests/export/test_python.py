@@ -15,7 +15,7 @@ import pytest
 import torch
 from golden_layers import FORK_TYPES, TYPES, feed, named, names, set_params
 from running import assert_like, call
-from small_nets import DETECTORS, LABELS, NETS, randomised, written
+from small_nets import DETECTORS, LABELS, NETS, pictured, randomised, written
 from torch import Tensor
 
 from solver_cli import Net, Solver
@@ -124,26 +124,6 @@ def _assert_gradients(ours: Net, theirs: Any) -> None:
         distances = [(left[i].reshape(gradient.shape) - gradient).abs().max().item() / scale for i in near]
         assert min(distances) < 1e-6, (tuple(gradient.shape), distances)
         left.pop(near[distances.index(min(distances))])
-
-
-def pictured(name: str) -> list[Tensor]:
-    """What the data layer of a detector or segmenter gives for two pictures."""
-    generator = torch.Generator().manual_seed(3)
-    shapes = DETECTORS[name]
-    given = [torch.rand(shape, generator=generator, dtype=torch.float64) for shape in shapes]
-    if name.startswith("ssd"):
-        corner, side = torch.rand(2, 5, 2, generator=generator, dtype=torch.float64) * torch.tensor([[[0.6]], [[0.3]]])
-        rows = given[1].view(5, 8)
-        rows[:, 0], rows[:, 1], rows[:, 7] = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([1, 3, 1, 2, 2]), 0
-        rows[:, 3:5], rows[:, 5:7] = corner, corner + side + 0.1
-    elif name.startswith("segnet"):
-        labels = torch.randint(0, 5, shapes[1], generator=generator).double()
-        given[1] = torch.where(labels == 4, 255, labels)
-    else:
-        corner, side = torch.rand(2, 2, 32, 2, generator=generator, dtype=torch.float64) * 30
-        given[1] = torch.cat((torch.arange(2.0).view(2, 1, 1).expand(2, 32, 1), corner, corner + side), 2)
-        given[2] = torch.randint(0, 4, (2, 32), generator=generator).double()
-    return given
 
 
 @pytest.mark.parametrize("name", DETECTORS)
