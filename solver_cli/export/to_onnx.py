@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from solver_cli.errors import ConfigError, Error, Where
+from solver_cli.export import onnx_found as _found  # noqa: F401 - registers its rules
 from solver_cli.export import onnx_regions as _regions  # noqa: F401 - registers its rules
 from solver_cli.export import onnx_steps as _steps  # noqa: F401 - registers its rules
 from solver_cli.export import onnx_weights as _weights  # noqa: F401 - registers its rules
