@@ -152,7 +152,7 @@ def _rows(g: Graph, found: Sequence[Sequence[Value]], threshold: float, like: Va
 
 
 def _standing(g: Graph, low: Value, high: Value, area: Value, edge: float, threshold: float, falls: str) -> Value:
-    """1 for each of K boxes, best first, that stands, else 0: float32 (K). `edge` is added to the sides of what two share."""
+    """1 for each of K boxes, best first, that stands, else 0: float32 (K). `edge` is added to sides of what two share."""
     pairs = [[g.add("Unsqueeze", x, numbers(g, axis)) for axis in (1, 0)] for x in (low, high, area)]
     sides = scaled(g, g.add("Sub", g.add("Min", *pairs[1]), g.add("Max", *pairs[0])), 1, edge)
     shared = g.add("ReduceProd", g.add("Relu", sides), numbers(g, 2), keepdims=0)
