@@ -14,6 +14,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import NetState, Phase
 from solver_cli.errors import ConfigError, Error
+from solver_cli.export import torch_forks as _forks  # noqa: F401 - registers its rules
 from solver_cli.export import torch_layers as _layers  # noqa: F401 - registers its rules
 from solver_cli.export import torch_losses
 from solver_cli.export import torch_regions as _regions  # noqa: F401 - registers its rules
