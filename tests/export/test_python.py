@@ -16,14 +16,15 @@ import pytest
 import torch
 from golden_layers import FORK_TYPES, TYPES, feed, named, names, set_params
 from running import assert_like, call
-from small_nets import DETECTORS, LABELS, NETS, pictured, randomised, written
+from small_nets import CONFIGS, DETECTORS, LABELS, NETS, pictured, randomised, written
 from torch import Tensor
 
 from solver_cli import Net, Solver
 from solver_cli.commands.tools.export import command
 from solver_cli.errors import ConfigError
-from solver_cli.export import to_python
+from solver_cli.export import to_python, to_train
 from solver_cli.export.pieces import RULES
+from solver_cli.solver.solverspec import read_solver
 from solver_cli.text import netspec
 
 
@@ -249,6 +250,10 @@ def test_the_file_is_formatted_and_typed(folder: Path) -> None:
         Path("net.prototxt").write_text(written(name))
         module = to_python.Module(netspec.read_net("net.prototxt"), (), None)
         Path(f"{name.partition('/')[0]}.py").write_text(module.source("made.pt"))
+        if name in DETECTORS:
+            solver = read_solver(str(CONFIGS / name.replace("train_test", "solver.prototxt")))
+            stem = name.partition("/")[0]
+            Path(f"train_{stem}.py").write_text(to_train.source(solver, module, stem))
     for tool in (["ruff", "format", "--isolated", "--check"], ["ruff", "check", "--isolated"]):
         assert subprocess.run([shutil.which(tool[0]) or tool[0], *tool[1:], "."], check=False).returncode == 0
     assert "self.inception_3a = Inception(" in Path("googlenet.py").read_text()
