@@ -18,9 +18,10 @@ from solver_cli.export import torch_forks as _forks  # noqa: F401 - registers it
 from solver_cli.export import torch_layers as _layers  # noqa: F401 - registers its rules
 from solver_cli.export import torch_losses
 from solver_cli.export import torch_regions as _regions  # noqa: F401 - registers its rules
+from solver_cli.export import torch_steps as _steps  # noqa: F401 - registers its rules
 from solver_cli.export.blocks import Block, Stretch, find, stretches
 from solver_cli.export.deploy import Step, joined, trunk
-from solver_cli.export.pieces import Piece, Writer, identifier, number
+from solver_cli.export.pieces import STATISTICS, Piece, Writer, identifier, number
 from solver_cli.export.reading import check_said, refuse
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
@@ -114,8 +115,8 @@ class Module:
         """{parameter: what its rate and decay are multiplied by}; 0 for what Caffe does not learn."""
         found = {}
         for path, piece in self._modules():
-            for name in ("weight", "bias"):
-                if name in piece.state:
+            for name in piece.state:
+                if not name.startswith(STATISTICS):
                     own = piece.learned.get(name)
                     found[f"{path}.{name}"] = (own.lr_mult, own.decay_mult) if own else (0.0, 0.0)
         return found

@@ -169,6 +169,30 @@ def batch_reindex(w: Writer, node: Node) -> str:
     return "{0}[{1}.long()]"
 
 
+@says("ArgMax")
+def argmax(w: Writer, node: Node) -> str:
+    told = settings(node)
+    if told["top_k"] != 1 or told["out_max_val"] or told["axis"] is None:
+        refuse("is written along an axis, with top_k: 1 and without values", "argmax_param")
+    w.comment("Of equal values ArgMax takes the last.")
+    axis = told["axis"] % len(node.below[0])
+    return f"({node.below[0][axis] - 1} - {{0}}.flip({axis}).argmax({axis}, keepdim=True)).to({{0}}.dtype)"
+
+
+@says("SPP")
+def spp(w: Writer, node: Node) -> str:
+    m: Any = node.module
+    levels, (height, width) = [], node.below[0][2:]
+    for bins in (2**level for level in range(m.height)):
+        kernel = -(-height // bins), -(-width // bins)
+        pad = tuple((k * bins - n + 1) // 2 for k, n in zip(kernel, (height, width), strict=True))
+        if any(2 * p > k for p, k in zip(pad, kernel, strict=True)):
+            refuse("pads by more than half a bin, which PyTorch does not do: give it a larger picture", "spp_param")
+        told = f"{kernel}, {kernel}, {pad}, ceil_mode=True"
+        levels.append(f"F.{'avg' if m.mean else 'max'}_pool2d({{0}}, {told})")
+    return levels[0] if m.height == 1 else f"torch.cat([{', '.join(f'{x}.flatten(1)' for x in levels)}], 1)"
+
+
 @says("ROIAlign")
 def roi_align(w: Writer, node: Node) -> str:
     m: Any = node.module
