@@ -48,6 +48,21 @@ def hinge_loss(scores: Tensor, labels: Tensor, power: int = 1) -> Tensor:
     side = torch.ones_like(rows).scatter(1, labels.long().reshape(-1, 1), -1)
     return (1 + side * rows).relu().pow(power).sum() / len(rows)
 '''
+MVN = '''
+def mvn(x: Tensor, axes: tuple[int, ...], eps: float) -> Tensor:
+    """Mean 0 and deviation 1 over these axes; Caffe's gradient leaves eps out, and is finite where all values are equal."""
+    centred = x - x.mean(axes, keepdim=True)
+    variance = centred.square().mean(axes, keepdim=True)
+    deviation = variance.detach().sqrt() + eps
+    return centred / (deviation + (variance - variance.detach()) / (2 * deviation))
+'''
+MULTINOMIAL = '''
+def multinomial_loss(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """The mean of -log p of the labels; p counts as 1e-20 at least, with a gradient all the same."""
+    rows = probabilities.flatten(1)
+    held = rows.detach().clamp(min=1e-20)
+    return F.nll_loss(held.log() + (rows - rows.detach()) / held, labels.long().flatten())
+'''
 ROI_ALIGN = '''
 def roi_weights(start: Tensor, end: Tensor, count: int, size: int, samples: int) -> Tensor:
     """What each of `size` places counts for in each of `count` cells of each region: (R, count, size)."""
@@ -140,6 +155,18 @@ def group_norm(w: Writer, node: Node) -> str:
     return w.module(node, f"nn.GroupNorm({', '.join(told)})", weight=m.scale.flatten(), bias=m.bias.flatten()) + "({0})"
 
 
+@says("MVN")
+def mvn(w: Writer, node: Node) -> str:
+    told = settings(node)
+    if len(node.below[0]) != 4:
+        refuse("is written for blobs of 4 axes: Reshape it before", "bottom")
+    axes = (1, 2, 3) if told["across_channels"] else (2, 3)
+    if not told["normalize_variance"]:
+        return f"{{0}} - {{0}}.mean({axes}, keepdim=True)"
+    w.helpers["mvn"] = MVN
+    return f"mvn({{0}}, {axes}, {number(told['eps'])})"
+
+
 # -- joined, put elsewhere, regions ---------------------------------------------------------------------------------
 
 
@@ -179,6 +206,21 @@ def argmax(w: Writer, node: Node) -> str:
     return f"({node.below[0][axis] - 1} - {{0}}.flip({axis}).argmax({axis}, keepdim=True)).to({{0}}.dtype)"
 
 
+@says("Filter")
+def filter_(w: Writer, node: Node) -> str:
+    *kept, last = (f"{{{i}}}" for i in range(len(node.bottoms)))
+    return ", ".join(f"{x}[{last}.flatten() != 0]" for x in kept)
+
+
+@says("Im2col")
+def im2col(w: Writer, node: Node) -> str:
+    m: Any = node.module
+    if m.axis != 1 or len(m.windows.kernel) != 2:
+        refuse("is written for channels on axis 1 and 2 spatial axes: Reshape it before", "convolution_param.axis")
+    told = ", ".join(map(str, (m.windows.kernel, m.windows.dilation, m.windows.pad, m.windows.stride)))
+    return f"F.unfold({{0}}, {told}).unflatten(2, {tuple(node.shapes[0][2:])})"
+
+
 @says("SPP")
 def spp(w: Writer, node: Node) -> str:
     m: Any = node.module
@@ -208,6 +250,12 @@ def hinge_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer) -
     w.helpers["hinge_loss"] = HINGE
     squared = param.hinge_loss_param.norm == HingeLossParameter.L2
     return f"hinge_loss({', '.join(ins)}{', power=2' if squared else ''})"
+
+
+@torch_losses.says("MultinomialLogisticLoss")
+def multinomial_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer) -> str:
+    w.helpers["multinomial_loss"] = MULTINOMIAL
+    return f"multinomial_loss({', '.join(ins)})"
 
 
 @torch_losses.says("L1Loss")

@@ -191,6 +191,7 @@ def test_recorded_layer(name: str) -> None:
 
 OTHERS = {  # layers that no recorded net without chance has, and losses: between a learned layer and what it is held against
     "GroupNorm": "group_norm_param { num_groups: 2 eps: 0.001 scale_filler { type: 'gaussian' std: 1 } }",
+    "MVN": "mvn_param { across_channels: true eps: 0.1 }",
     "SeLu": "",
     "SpatialDropout": "dropout_param { dropout_ratio: 0 }",
     "Reorg": "reorg_param { stride: 2 }",
@@ -236,13 +237,19 @@ def test_a_layer_that_learns_between(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["HingeLoss", "HingeLoss hinge_loss_param { norm: L2 }", "L1Loss", "SmoothL1Loss smooth_l1_loss_param { sigma: 2 }"],
+    [
+        "HingeLoss",
+        "MultinomialLogisticLoss",
+        "HingeLoss hinge_loss_param { norm: L2 }",
+        "L1Loss",
+        "SmoothL1Loss smooth_l1_loss_param { sigma: 2 }",
+    ],
 )
 def test_a_loss(kind: str) -> None:
-    hinge = kind.startswith("Hinge")
-    target = torch.tensor([2.0, 0]).double() if hinge else torch.linspace(-1, 2, 6, dtype=torch.float64).view(2, 3)
+    labels = kind.startswith(("Hinge", "Multinomial"))
+    target = torch.tensor([2.0, 0]).double() if labels else torch.linspace(-1, 2, 6, dtype=torch.float64).view(2, 3)
     name, _, more = kind.partition(" ")
-    assert_learns_alike("dim: 2" if hinge else "dim: 2 dim: 3", ("TanH", ""), (name, more), target)
+    assert_learns_alike("dim: 2" if labels else "dim: 2 dim: 3", ("TanH", ""), (name, more), target)
 
 
 def test_the_file_is_formatted_and_typed(folder: Path) -> None:
@@ -269,8 +276,8 @@ def test_the_file_is_formatted_and_typed(folder: Path) -> None:
     ("change", "line"),
     [
         (
-            'type: "Im2col" convolution_param { kernel_size: 2 }',
-            "net.prototxt:2:49: layer 'test' (Im2col): has no counterpart",
+            'type: "BN" bn_param { frozen: true }',
+            "net.prototxt:2:49: layer 'test' (BN): has no counterpart",
         ),
         ('type: "Pooling" pooling_param { pool: STOCHASTIC kernel_size: 2 }', "net.prototxt:2:... draws by chance"),
     ],
