@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from solver_cli import Net
 from solver_cli.text import netspec, prototxt
@@ -85,3 +86,23 @@ def randomised(net: Net) -> None:
                 elif blob.dim() > 1:
                     small = 0.01 if node.name == "fc1000" else 1  # Caffe reports no loss above 87.3
                     blob.normal_(std=small * (2 / blob[0].numel()) ** 0.5, generator=generator)
+
+
+def pictured(name: str) -> list[Tensor]:
+    """What the data layer of a detector or segmenter gives for two pictures."""
+    generator = torch.Generator().manual_seed(3)
+    shapes = DETECTORS[name]
+    given = [torch.rand(shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    if name.startswith("ssd"):
+        corner, side = torch.rand(2, 5, 2, generator=generator, dtype=torch.float64) * torch.tensor([[[0.6]], [[0.3]]])
+        rows = given[1].view(5, 8)
+        rows[:, 0], rows[:, 1], rows[:, 7] = torch.tensor([0, 0, 0, 1, 1]), torch.tensor([1, 3, 1, 2, 2]), 0
+        rows[:, 3:5], rows[:, 5:7] = corner, corner + side + 0.1
+    elif name.startswith("segnet"):
+        labels = torch.randint(0, 5, shapes[1], generator=generator).double()
+        given[1] = torch.where(labels == 4, 255, labels)
+    else:
+        corner, side = torch.rand(2, 2, 32, 2, generator=generator, dtype=torch.float64) * 30
+        given[1] = torch.cat((torch.arange(2.0).view(2, 1, 1).expand(2, 32, 1), corner, corner + side), 2)
+        given[2] = torch.randint(0, 4, (2, 32), generator=generator).double()
+    return given

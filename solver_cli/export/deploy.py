@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,7 +25,7 @@ ENDS = {  # what a loss ends in where nobody learns any more; others end in thei
     "SigmoidCrossEntropyLoss": "Sigmoid",
 }
 SCORES = {"ContrastiveLoss": 2, "TripletLoss": 3, "MultiBoxLoss": 3}  # bottoms of a loss that the net makes: 1 unless said
-MEASURES = {"Accuracy", "DetectionEvaluate", "Silence"}
+MEASURES = {"Accuracy", "DetectionEvaluate"}
 TRAINING = ("param", "loss_weight", "include", "exclude", "propagate_down", "phase")  # what only training looks at
 
 Layer = tuple[LayerParameter, Place]
@@ -50,6 +50,11 @@ class Step:
         return self.kind.loss or self.kind.name in MEASURES
 
     @property
+    def silences(self) -> bool:
+        """Whether all it does is that its bottoms are no results."""
+        return self.kind.name == "Silence"
+
+    @property
     def weight(self) -> float:
         return next(iter(self.spec.param.loss_weight), 1.0)
 
@@ -59,21 +64,25 @@ class Step:
         return self.bottoms[: SCORES.get(self.spec.param.type, 1)]
 
 
-def deploy(net: NetSpec, shapes: Sequence[Shape] = ()) -> NetSpec:
+def deploy(net: NetSpec, shapes: Sequence[Shape] = (), only: str | None = None) -> NetSpec:
     """The net as people write it by hand to use it: what it makes of its data in its state, up to the probabilities.
 
     Of several losses the heaviest count; heads of lighter ones go. `shapes`: of its inputs, in order; left out they are
-    those of one record of the data layers. Raises ConfigError.
+    those of one record of the data layers. `only`: the one blob that it will be given; all that comes of it stays, all else
+    goes. Raises ConfigError.
     """
     steps = list(_steps(net))
+    if only is not None:
+        steps = list(_made_of(steps, only))
     losses = [step for step in steps if step.kind.loss]
-    main = [step for step in losses if step.weight == max(step.weight for step in losses)]
+    main = [step for step in losses if only is not None or step.weight == max(step.weight for step in losses)]
     kept = _kept(steps, main)
     wanted = {blob for step in kept for blob in step.bottoms} | {blob for step in main for blob in step.scores}
     if not any(not step.is_entry for step in kept):
         raise ConfigError("no layer is left: none computes anything of its data in the TEST phase", Where(net.file))
     layers = list(_inputs([step for step in steps if step.is_entry], wanted, shapes))
     layers += [(_plain(step.spec.param), step.spec.place) for step in kept if not step.is_entry]
+    layers += _silent(steps, kept)
     for step in main:
         layers += _end(step, [layer for layer, _ in layers])
     _without_dropout(layers)
@@ -114,7 +123,8 @@ def trunk(net: NetSpec, shapes: Sequence[Shape] = ()) -> Trunk:
             layer.ClearField(name)
         _without_results(layer)
         layers.append((layer, step.spec.place))
-    unread = [step for step in steps if not step.is_entry and step not in kept and not step.measures]
+    layers += _silent(steps, kept)
+    unread = [step for step in steps if not (step.is_entry or step in kept or step.measures or step.silences)]
     return Trunk(_net_of(net, layers), heads, {step.spec.param.name for step in aside}, unread)
 
 
@@ -150,7 +160,7 @@ def _layers(trunk: Trunk, entries: bool = False) -> list[Layer]:
 def _net_of(net: NetSpec, layers: Sequence[Layer]) -> NetSpec:
     """A net of `layers` with the name, file and dialect of `net`."""
     param = NetParameter(name=net.param.name, layer=[layer for layer, _ in layers])
-    return NetSpec(param, net.file, Place(children={"layer": [place for _, place in layers]}), net.dialect)
+    return replace(net, param=param, place=Place(children={"layer": [place for _, place in layers]}))
 
 
 def _steps(net: NetSpec) -> Iterator[Step]:
@@ -168,21 +178,42 @@ def _steps(net: NetSpec) -> Iterator[Step]:
         yield Step(spec, kind, bottoms, [(name, made[name]) for name in spec.param.top])
 
 
+def _made_of(steps: list[Step], entry: str) -> Iterator[Step]:
+    """The layer that gives the blob `entry`, what can be made of that alone, and the losses and measures of what is made."""
+    made: set[Blob] = set()
+    for step in steps:
+        if step.is_entry and entry in step.spec.param.top and not made:
+            step.tops = [blob for blob in step.tops if blob[0] == entry]
+        elif step.is_entry or not (step.silences or set(step.scores if step.kind.loss else step.bottoms) <= made):
+            continue
+        made.update(step.tops)
+        yield step
+
+
 def _kept(steps: list[Step], main: list[Step]) -> list[Step]:
     """What the scores of the losses `main` come from, and what else is a result of the same data."""
     made = {blob: step for step in steps for blob in step.tops}
-    read = {blob for step in steps if not step.measures for blob in step.bottoms}
+    read = {blob for step in steps if not (step.measures or step.silences) for blob in step.bottoms}
+    silenced = {blob for step in steps if step.silences for blob in step.bottoms}
     aside = {blob for step in steps if step.kind.loss and step not in main and step.weight for blob in step.scores}
     scores = [blob for step in main for blob in step.scores]
     core = _behind(scores, made)
     data = _entries(scores, core, made)
     for step in steps:
-        result = not step.measures and not step.is_entry and not read & set(step.tops) and not aside & set(step.tops)
-        if result:
+        result = set(step.tops) - silenced and not (read | aside) & set(step.tops)
+        if result and not (step.measures or step.is_entry):
             behind = _behind(step.tops, made)
             if not main or _entries(step.tops, behind, made) <= data:
                 core |= behind
     return [step for step in steps if step in core]
+
+
+def _silent(steps: list[Step], kept: list[Step]) -> Iterator[Layer]:
+    """The Silence layers, for those of their bottoms that are still made."""
+    made = {blob for step in kept for blob in step.tops}
+    for step in steps:
+        if step.silences and (bottoms := [blob[0] for blob in step.bottoms if blob in made]):
+            yield LayerParameter(name=step.spec.param.name, type="Silence", bottom=bottoms), step.spec.place
 
 
 def _behind(blobs: Iterable[Blob], made: dict[Blob, Step]) -> set[Step]:
@@ -219,7 +250,7 @@ def _check_words(made: NetSpec, kept: list[Step]) -> None:
 def _inputs(entries: list[Step], wanted: set[Blob], shapes: Sequence[Shape]) -> Iterator[Layer]:
     """An Input layer for each blob of data that is wanted. Raises ConfigError."""
     tops = [(step, i) for step in entries for i, blob in enumerate(step.tops) if blob in wanted]
-    names = [step.spec.param.top[i] for step, i in tops]
+    names = [step.tops[i][0] for step, i in tops]
     if shapes and len(shapes) != len(tops):
         raise ConfigError(f"{len(shapes)} shape(s) for the {len(tops)} input(s) ({', '.join(names)}): give one for each")
     for number, ((step, i), name) in enumerate(zip(tops, names, strict=True)):
@@ -282,6 +313,7 @@ def _end(loss: Step, layers: list[LayerParameter]) -> Iterator[Layer]:
         return
     taken = {layer.name for layer in layers} | {top for layer in layers for top in layer.top}
     name = "prob" if "prob" not in taken else f"{loss.spec.param.name}_prob"
+    name = loss.spec.param.top[1] if len(loss.spec.param.top) > 1 else name  # the loss gives them itself
     layer = LayerParameter(name=name, type=kind, bottom=[bottom], top=[name])
     if (axis := _class_axis(loss.spec.param)) != 1:
         layer.softmax_param.axis = axis

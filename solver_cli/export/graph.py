@@ -41,9 +41,9 @@ class Graph:
 
     def several(self, kind: str, *inputs: Value, outputs: int, **attributes: Any) -> list[Value]:
         """An operator; its outputs."""
-        made = [self._free(self.title if outputs == 1 else f"{self.title}/{i}") for i in range(outputs)]
+        made = [self.name(self.title if outputs == 1 else f"{self.title}/{i}") for i in range(outputs)]
         told = {key: value for key, value in attributes.items() if value is not None}
-        self.operators.append(self.helper.make_node(kind, list(inputs), made, self._free(f"{self.title}/{kind}"), **told))
+        self.operators.append(self.helper.make_node(kind, list(inputs), made, self.name(f"{self.title}/{kind}"), **told))
         return made
 
     def constant(self, values: Any, what: str = "constant") -> Value:
@@ -53,7 +53,7 @@ class Graph:
         array = np.asarray(values)
         if array.dtype == np.float64:
             array = array.astype(np.float32)
-        name = self._free(f"{self.title}.{what}")
+        name = self.name(f"{self.title}.{what}")
         self.initializers[name] = self.numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
         return name
 
@@ -79,10 +79,10 @@ class Graph:
             if old in operator.output:
                 operator.output[list(operator.output).index(old)] = new
                 return new
-        self.operators.append(self.helper.make_node("Identity", [old], [new], self._free(f"{self.title}/Identity")))
+        self.operators.append(self.helper.make_node("Identity", [old], [new], self.name(f"{self.title}/Identity")))
         return new
 
-    def _free(self, name: str) -> str:
+    def name(self, name: str) -> str:
         """The name, with a number where it is taken."""
         found, number = name, 1
         while found in self.names:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import EltwiseParameter, ReductionParameter
 from solver_cli.export.graph import Graph, Value
-from solver_cli.export.reading import refuse, settings
+from solver_cli.export.reading import inferred, refuse, settings
 from solver_cli.net.plan import Node
 
 Rule = Callable[..., Any]  # (graph, node, *values of its bottoms) -> the value of its top, or a list of several
@@ -211,6 +211,8 @@ def axpy(g: Graph, node: Node, factor: Value, x: Value, y: Value) -> Value:
 @says("Flatten", "Reshape")
 def reshape(g: Graph, node: Node, x: Value) -> Value:
     (below,), (shape,) = node.below, node.shapes
+    if node.kind.name == "Reshape" and inferred(node):
+        return g.reshape(x, [-1, *shape[1:]])
     keeps = bool(shape and below and shape[0] == below[0] and node.holds(node.kind.apart))
     return g.reshape(x, [0, *shape[1:]] if keeps else shape)
 

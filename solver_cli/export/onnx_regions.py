@@ -144,7 +144,7 @@ def detection_output(g: Graph, node: Node, codes: Value, scores: Value, priors: 
     label = g.add("Gather", numbers(g, *m.found), g.add("Div", at, numbers(g, most)))
     parts = [g.reshape(g.add("Cast", x, to=FLOAT), [-1, 1]) for x in (picture, label)]
     parts += [g.add("Gather", g.reshape(x, [-1, size]), row) for x, size in ((best, 1), (box, 4))]
-    return g.reshape(_or_nothing(g, g.add("Concat", *parts, axis=1), best), [1, 1, -1, 7])
+    return g.reshape(or_nothing(g, g.add("Concat", *parts, axis=1), best), [1, 1, -1, 7])
 
 
 def _check_detection(m: Any) -> None:
@@ -204,7 +204,7 @@ def _first(g: Graph, kept: Value, scores: Value, count: int) -> Value:
     return g.add("ScatterElements", g.add("Sub", kept, kept), places, marks, axis=1)
 
 
-def _or_nothing(g: Graph, rows: Value, like: Value) -> Value:
+def or_nothing(g: Graph, rows: Value, like: Value) -> Value:
     """The rows (n, 7), or where there are none a row for each picture, its number and then -1."""
     pictures = g.add("Shape", like, start=0, end=1)
     count = g.add("Shape", rows, start=0, end=1)

@@ -37,6 +37,7 @@ class Piece:
         return self.ins == self.outs and len(self.ins) == 1 and self.text.count("{0}") == 1
 
 
+STATISTICS = ("running_", "num_batches_tracked")  # in a state dict what is not learned
 Rule = Callable[["Writer", Node], str]  # the expression of the tops
 RULES: dict[str, Rule] = {}
 
@@ -83,7 +84,7 @@ class Writer:
         piece.attr, piece.init = self.name(piece.title), init
         piece.state = {name: value.detach().clone() for name, value in state.items()}
         owners = (self.normalised or node).learned
-        piece.learned = dict(zip((name for name in state if name in ("weight", "bias")), owners, strict=False))
+        piece.learned = dict(zip((name for name in state if not name.startswith(STATISTICS)), owners, strict=False))
         self.owners.update({id(learned): piece.attr for learned in node.learned})
         return "{m}"
 

@@ -33,6 +33,13 @@ def check_said(param: LayerParameter) -> None:
                 refuse(f"{inner.name} {value} cannot be written: take it out", f"{field.name}.{inner.name}")
 
 
+def inferred(node: Node) -> bool:
+    """Whether a Reshape says all sizes of its top but the first, which follows."""
+    told = node.param.reshape_param
+    dims = list(told.shape.dim)
+    return dims[:1] == [-1] and min(dims[1:], default=1) > 0 and (told.axis, told.num_axes) == (0, -1)
+
+
 def statistics(node: Node) -> tuple[Tensor, Tensor]:
     """Mean and variance, which a BatchNorm layer has as sums and the factor that divides them."""
     mean, variance, factor = (blob.detach() for blob in node.blobs()[:3])

@@ -14,12 +14,14 @@ from torch import Tensor
 
 from solver_cli.caffe_pb2 import NetState, Phase
 from solver_cli.errors import ConfigError, Error
+from solver_cli.export import torch_forks as _forks  # noqa: F401 - registers its rules
 from solver_cli.export import torch_layers as _layers  # noqa: F401 - registers its rules
 from solver_cli.export import torch_losses
 from solver_cli.export import torch_regions as _regions  # noqa: F401 - registers its rules
+from solver_cli.export import torch_steps as _steps  # noqa: F401 - registers its rules
 from solver_cli.export.blocks import Block, Stretch, find, stretches
 from solver_cli.export.deploy import Step, joined, trunk
-from solver_cli.export.pieces import Piece, Writer, identifier, number
+from solver_cli.export.pieces import STATISTICS, Piece, Writer, identifier, number
 from solver_cli.export.reading import check_said, refuse
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Node
@@ -113,8 +115,8 @@ class Module:
         """{parameter: what its rate and decay are multiplied by}; 0 for what Caffe does not learn."""
         found = {}
         for path, piece in self._modules():
-            for name in ("weight", "bias"):
-                if name in piece.state:
+            for name in piece.state:
+                if not name.startswith(STATISTICS):
                     own = piece.learned.get(name)
                     found[f"{path}.{name}"] = (own.lr_mult, own.decay_mult) if own else (0.0, 0.0)
         return found
@@ -223,7 +225,7 @@ class Module:
             yield from self._function("loss", *self._needed(self.lossy), "Tensor", terms, "What training makes smaller.")
         shown = [step for step in self.measures if step.kind.name in torch_losses.RULES]
         for step in self.measures:
-            if step not in shown and step.spec.param.type != "Silence":
+            if step not in shown:
                 self.notes.append(f"Left out: layer {step.spec.param.name} ({step.spec.param.type}).")
         if shown:
             rows = ", ".join(f'"{step.spec.param.top[0]}": {self._head(step)}' for step in shown)

@@ -19,7 +19,7 @@ ASIDE = {  # what makes no difference to what is learned
     *("net", "train_net", "test_net", "test_iter", "test_interval", "test_initialization", "test_compute_loss"),
     *("display", "average_loss", "snapshot", "snapshot_prefix", "snapshot_diff", "snapshot_format", "weights"),
     *("snapshot_after_train", "solver_mode", "device_id", "random_seed", "debug_info", "layer_wise_reduce"),
-    *("train_state", "test_state"),
+    *("train_state", "test_state", "eval_type", "ap_version", "show_per_class_result"),
 }
 STEPS = {  # the lines that make `step` of g, the rate lr and the history
     "SGD": """
@@ -86,7 +86,7 @@ def _lines(spec: SolverSpec, module: Module, stem: str) -> Iterator[str]:
     yield f'\nGive `train` batches of ({batch}), as the data layer makes them, without end.\n"""'
     yield "\nfrom __future__ import annotations\n"
     yield from (["import math"] * (param.lr_policy == "sigmoid"))
-    yield from ("from collections.abc import Iterator", "", "import torch", "from torch import Tensor")
+    yield from ("from collections.abc import Iterator", "", "import torch", "from torch import Tensor", "")
     yield f"from {stem} import {name}, loss"
     yield f"\nMAX_ITER = {param.max_iter}\nITER_SIZE = {param.iter_size}  # passes whose gradients make one update"
     yield from _multipliers(module.multipliers())
@@ -102,7 +102,7 @@ def _lines(spec: SolverSpec, module: Module, stem: str) -> Iterator[str]:
         yield f"    if norm > {number(param.clip_gradients)}:"
         yield f"        gradients = {{key: g * ({number(param.clip_gradients)} / norm) for key, g in gradients.items()}}"
     yield "    for key, w in weights.items():"
-    yield "        rate_mult, decay_mult = multipliers(key)"
+    yield f"        rate_mult, {'decay_mult' if param.weight_decay else '_'} = multipliers(key)"
     decay = "w.sign()" if param.regularization_type == "L1" else "w"
     term = f" + {number(param.weight_decay)} * decay_mult * {decay}" if param.weight_decay else ""
     yield f"        g = gradients[key] / ITER_SIZE{term}"

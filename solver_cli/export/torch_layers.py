@@ -9,7 +9,7 @@ import torch
 
 from solver_cli.caffe_pb2 import EltwiseParameter, LRNParameter, ReductionParameter
 from solver_cli.export.pieces import RULES, Rule, Writer, number, says, sides
-from solver_cli.export.reading import refuse, settings, statistics
+from solver_cli.export.reading import inferred, refuse, settings, statistics
 from solver_cli.layers.convolution import Windows
 from solver_cli.layers.fork_norm import SEGNET_EPS
 from solver_cli.net.plan import Node
@@ -304,10 +304,10 @@ def flatten(w: Writer, node: Node) -> str:
 
 @says("Reshape")
 def reshape(w: Writer, node: Node) -> str:
-    (below,), (shape,), told = node.below, node.shapes, node.param.reshape_param
+    (below,), (shape,) = node.below, node.shapes
+    if inferred(node):
+        return f"{{0}}.reshape({', '.join(map(str, (-1, *shape[1:])))})"
     keeps = bool(shape and below and shape[0] == below[0] and node.holds(node.kind.apart))
-    if not keeps and -1 in told.shape.dim and 0 not in told.shape.dim and (told.axis, told.num_axes) == (0, -1):
-        return f"{{0}}.reshape({', '.join(map(str, told.shape.dim))})"
     return f"{{0}}.reshape({', '.join(map(str, ['len({0})', *shape[1:]] if keeps else shape))})"
 
 

@@ -251,8 +251,11 @@ def multibox_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer
 
 @torch_losses.says("SmoothL1Loss/rcnn")
 def smooth_l1_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer) -> str:
-    told, x = param.smooth_l1_loss_param, ins[0]
-    if len(ins) != 4 or param.loss_param.HasField("normalization"):
-        refuse("is Fast R-CNN's: give it both weights, and no normalization", "bottom")
+    sigma, x = param.smooth_l1_loss_param.sigma, ins[0]
+    if len(ins) == 3 or param.loss_param.HasField("normalization"):
+        refuse("is written with both weights or none, and without a normalization", "bottom")
+    if len(ins) == 2:
+        edge = "" if sigma == 1 else f", beta={number(sigma**-2)}"
+        return f'F.smooth_l1_loss({x}, {ins[1]}.reshape({x}.shape), reduction="sum"{edge}) / len({x})'
     w.helpers["smooth_l1_loss"] = SMOOTH_L1
-    return f"smooth_l1_loss({x}, {', '.join(ins[1:])}, sigma={number(told.sigma)})"
+    return f"smooth_l1_loss({x}, {', '.join(ins[1:])}, sigma={number(sigma)})"

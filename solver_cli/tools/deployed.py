@@ -1,8 +1,7 @@
-"""A net that takes pictures, made of a deploy net or of one that trains: as its text is edited by hand for deployment."""
+"""A net that takes pictures, made of a deploy net or of one that trains, and what its data layer did to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +10,11 @@ from solver_cli import log
 from solver_cli.caffe_pb2 import LayerParameter, NetParameter, TransformationParameter
 from solver_cli.data.absent import AbsentData
 from solver_cli.errors import ConfigError, DataError
+from solver_cli.export.deploy import deploy
 from solver_cli.registry import lookup
 from solver_cli.text import dialects
-from solver_cli.text.netspec import LayerSpec, NetSpec, filter_layers
-from solver_cli.text.prototxt import Place
+from solver_cli.text.netspec import LayerSpec, NetSpec, filter_layers, state
 from solver_cli.tools import contents
-
-AS_PROBABILITIES = {"SoftmaxWithLoss": "Softmax", "SigmoidCrossEntropyLoss": "Sigmoid"}
 
 Size = tuple[int, int]  # height, width
 Shape = tuple[int, ...]
@@ -47,8 +44,7 @@ def deployed(spec: NetSpec, gray: bool | None, size: Size | None) -> Deployed:
     """
     path = spec.file
     with log.silent():
-        layers = dialects.tell(spec, filter_layers(spec))
-    sources = [layer for layer in layers if _is_source(layer)]
+        sources = [layer for layer in dialects.tell(spec, filter_layers(spec)) if _is_source(layer)]
     if not sources:
         raise ConfigError(f"{path}: the net has no data layer and no Input layer in the phase TEST")
     source, *others = sources
@@ -59,27 +55,9 @@ def deployed(spec: NetSpec, gray: bool | None, size: Size | None) -> Deployed:
     found = _of_input(source, size) if source.param.type == "Input" else _of_data(source, gray, size)
     if len(found.shape) != 4 or found.shape[1] not in (1, 3):
         source.fail(f"gives blobs of shape {found.shape}: pictures are 1 x channels x height x width, of 1 channel or 3")
-    top = source.param.top[0]
-    param = LayerParameter(name=source.param.name, type="Input", top=[top])
-    param.input_param.shape.add(dim=found.shape)
-    kept = list(_without_labels([replace(source, param=param), *(layer for layer in layers if not _is_source(layer))], path))
-    net = NetParameter()
-    net.CopyFrom(spec.param)
-    del net.layer[:]
-    net.layer.extend(layer.param for layer in kept)
-    place = Place(spec.place.line, spec.place.column, {**spec.place.children, "layer": [layer.place for layer in kept]})
-    spec = replace(spec, param=net, place=place)
-    _check_dialect(spec, kept)
-    return replace(found, spec=spec, input=top)
-
-
-def _check_dialect(spec: NetSpec, kept: list[LayerSpec]) -> None:
-    """Raise ConfigError where the layers that are left tell another Caffe's meaning of a type than the whole net did."""
     with log.silent():
-        told = dialects.tell(spec, filter_layers(spec))
-    for before, after in zip(kept, told, strict=True):
-        if before.kind and before.kind != after.kind:
-            before.fail(f"is {before.kind} in the whole net, but what is left does not tell: say --dialect", "type")
+        made = deploy(spec, (found.shape,), source.param.top[0])
+    return replace(found, spec=made.with_state(state("TEST")), input=source.param.top[0])
 
 
 def _is_source(layer: LayerSpec) -> bool:
@@ -142,26 +120,3 @@ def _recorded(param: LayerParameter) -> Size | None:
         return None
     picture, _ = next(contents.pictures(param.data_param.source, 1))
     return picture.shape[1], picture.shape[2]
-
-
-def _without_labels(layers: list[LayerSpec], path: str) -> Iterator[LayerSpec]:
-    """The layers that can be made of the first one's top; losses over probabilities give the probabilities."""
-    made: set[str] = set(layers[0].param.top)
-    several = sum(layer.param.type in AS_PROBABILITIES for layer in layers) > 1
-    yield layers[0]
-    for layer in layers[1:]:
-        param = layer.param
-        if param.type in AS_PROBABILITIES and param.bottom and param.bottom[0] in made:
-            plain = "prob" if not several and "prob" not in made else f"{param.bottom[0]}_prob"
-            name = param.top[1] if len(param.top) > 1 else plain
-            probabilities = LayerParameter(
-                name=param.name, type=AS_PROBABILITIES[param.type], bottom=[param.bottom[0]], top=[name]
-            )
-            probabilities.softmax_param.CopyFrom(param.softmax_param)
-            layer = replace(layer, param=probabilities, kind="")
-        elif not set(param.bottom) <= made or lookup(layer.kind or param.type).loss:
-            continue
-        made.update(layer.param.top)
-        yield layer
-    if len(made) == len(layers[0].param.top):
-        raise ConfigError(f"{path}: nothing in the net can be made of its input '{layers[0].param.top[0]}'")

@@ -132,6 +132,26 @@ def test_the_large_nets_are_deployed_without_their_data(name: str) -> None:
     assert not any(layer.param or layer.include or layer.loss_weight for layer in net.param.layer)
 
 
+SILENT = """
+layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 2 dim: 4 } } }
+layer { name: "label" type: "Input" top: "label" input_param { shape { dim: 2 } } }
+layer { name: "cut" type: "Slice" bottom: "data" top: "a" top: "b" }
+layer { name: "ip" type: "InnerProduct" bottom: "a" top: "ip" inner_product_param { num_output: 3 } }
+layer { name: "gone" type: "TanH" bottom: "a" top: "gone" }
+layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" top: "own" }
+layer { name: "silence" type: "Silence" bottom: "b" bottom: "label" bottom: "gone" }
+"""
+
+
+def test_what_is_silenced_is_no_result_and_the_loss_names_its_probabilities() -> None:
+    Path("net.prototxt").write_text(SILENT)
+    assert call(command, "net.prototxt", "out.prototxt").code == 0
+    net = Net.from_file("out.prototxt", "TEST")
+    assert net.outputs == ["own"]
+    told = [(layer.type, list(layer.bottom)) for layer in net.param.layer]
+    assert told[1:] == [("Slice", ["data"]), ("InnerProduct", ["a"]), ("Silence", ["b"]), ("Softmax", ["ip"])]
+
+
 def test_what_normalises_goes_into_the_weights_before_it() -> None:
     Path("net.prototxt").write_text(FOLDED)
     net = Net.from_text(FOLDED, "TEST", seed=1)

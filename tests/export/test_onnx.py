@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from golden_layers import FORK_TYPES, GOLDEN, TYPES, feed, named, names, set_params
+from golden_layers import FORK_TYPES, GOLDEN, TYPES, feed, named, names, registered, set_params
 from running import ENVIRONMENT, call, program
-from small_nets import NETS, randomised, written
+from small_nets import DETECTORS, NETS, pictured, randomised, written
 
 from solver_cli import Net
 from solver_cli.commands.tools.export import command
@@ -39,16 +39,16 @@ def assert_same(net: Net, inputs: dict[str, torch.Tensor], model: Any) -> None:
     found = run(model, inputs)
     with torch.no_grad():
         blobs = net(inputs)[1]
-    assert [name.removesuffix("_out") for name in found] == net.outputs
+    assert [name if name in net.outputs else name.removesuffix("_out") for name in found] == net.outputs
     for name, found_blob in found.items():
-        wanted = blobs[name.removesuffix("_out")]
+        wanted = blobs[name.removesuffix("_out") if name not in blobs else name]
         limit = 1e-6 + 1e-5 * wanted[wanted.isfinite()].abs().max().item() if wanted.isfinite().any() else 0
         torch.testing.assert_close(torch.from_numpy(found_blob), wanted, rtol=0, atol=limit, equal_nan=True)
 
 
 REFUSED = {  # measures, what only training has, files, and what ONNX has no words for
     *("Accuracy", "BoxAnnotatorOHEM", "DetectNetTransformation", "DetectionEvaluate", "HDF5Output", "LabelsequenceAccuracy"),
-    *("MarginInnerProduct", "Proposal", "SegAccuracy", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+    *("MarginInnerProduct", "SegAccuracy"),
 }
 HARD = {  # cases of other types that are refused
     *("Convolution/axis_0", "Convolution/axis_2", "Convolution/no_spatial_axes"),
@@ -75,7 +75,71 @@ def test_recorded_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_same(net, feed(case), model)
 
 
+X = (2, 4, 6, 6)
+ROIS = torch.tensor([[0, 0, 0, 11, 9], [1, 2.5, 3.5, 7, 20], [0, 5, 5, 5, 5]])
+OWN = {  # types of which no recorded case exists
+    "BatchNorm/intel": "batch_norm_param { use_weight_bias: true relu: true stats_batch_size: 2 }",
+    "ContinuationIndicator": "continuation_indicator_param { time_step: 3 }",
+    "Gather": "",
+    "GroupNorm": "group_norm_param { num_groups: 2 scale_filler { type: 'gaussian' std: 1 } }",
+    "HSwish": "",
+    "HardSwish": "",
+    "Insanity": "insanity_param { lb: 3 ub: 8 }",
+    "Mish": "",
+    "ROIAlign": "roi_align_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.5 }",
+    "Scatter": "",
+    "SeLu": "",
+    "SpatialDropout": "",
+}
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_own_case(kind: str) -> None:
+    shapes = [X, tuple(ROIS.shape)][: 1 + (kind == "ROIAlign")]
+    text = "".join(
+        f"""layer {{ name: "x{i}" type: "Input" top: "x{i}"
+            input_param {{ shape {{ {" ".join(f"dim: {n}" for n in shape)} }} }} }}"""
+        for i, shape in enumerate(shapes)
+    )
+    bottoms = " ".join(f'bottom: "x{i}"' for i in range(len(shapes)))
+    text += f'layer {{ name: "test" type: "{kind.partition("/")[0]}" {bottoms} top: "y" {OWN[kind]} }}'
+    net = Net.from_text(text, "TEST", seed=1)
+    assert net.nodes[-1].kind.name == kind
+    randomised(net)
+    x = torch.randn(X, generator=torch.Generator().manual_seed(1))
+    assert_same(net, dict(zip(net.inputs, (x, ROIS), strict=False)), to_onnx.model(net))
+
+
+PROPOSAL = """
+layer { name: "in" type: "Input" top: "score" top: "delta" top: "info"
+  input_param { shape { dim: 2 dim: 12 dim: 5 dim: 6 } shape { dim: 2 dim: 24 dim: 5 dim: 6 } shape { dim: 2 dim: 3 } } }
+layer { name: "test" type: "Proposal" bottom: "score" bottom: "delta" bottom: "info" top: "rois" top: "best"
+  proposal_param { ratio: 0.5 ratio: 1 ratio: 2 scale: 1 scale: 2
+    pre_nms_topn: 100 post_nms_topn: 12 nms_thresh: 0.6 min_size: 8 } }
+"""
+
+
+def test_proposals() -> None:
+    generator = torch.Generator().manual_seed(1)
+    net = Net.from_text(PROPOSAL, "TEST")
+    given = {name: torch.randn(shape, generator=generator) / 2 for name, shape in net.inputs.items()}
+    given["score"] = given["score"].sigmoid()
+    given["info"] = torch.tensor([[80.0, 96, 1], [70, 90, 1.5]])
+    assert_same(net, given, to_onnx.model(net))
+
+
+def test_every_type_that_is_said_is_held_against_onnxruntime() -> None:
+    assert set(RULES) <= {
+        *OWN,
+        "Proposal",
+        "Silence",
+        *(kind for name in CASES for kind in registered(named(name)["prototxt"])),
+    }
+
+
 def test_all_other_types_are_said() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "library.md").read_text()
+    assert not [name for name in REFUSED if name not in told and not name.endswith(("Accuracy", "Evaluate"))]
     others = {name for name, kind in layer_types().items() if not (kind.source or kind.loss)}
     assert others - {"Input", "Python"} == set(RULES) | REFUSED
 
@@ -96,6 +160,19 @@ def test_net(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert weights <= {x.name for x in model.graph.initializer}
     (data,) = net.inputs
     assert_same(net, {data: torch.rand((3, *NETS[name]), generator=torch.Generator().manual_seed(3))}, model)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_detectors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What detectors find, in as many pictures as there are; what poolings of regions and unpoolings give."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.prototxt").write_text(written(name))
+    net = nets.build(nets.as_deployed(read_test_net("net.prototxt")), None)
+    randomised(net)
+    given = dict(zip(net.inputs, (x.float() for x in pictured(name)), strict=False))
+    if not name.startswith("faster_rcnn"):
+        given["data"] = torch.cat((given["data"], given["data"].flip(3)))
+    assert_same(net, given, to_onnx.model(net))
 
 
 def dims(model: Any) -> list[Any]:
