@@ -53,7 +53,8 @@ LMDB = f"""layer {{ name: "data" type: "Data" top: "data" top: "label" include {
 FILES = f"""layer {{ name: "data" type: "ImageData" top: "data" top: "label" include {{ phase: TRAIN }} {TRANSFORM}
   image_data_param {{ source: "list" batch_size: {BATCH} }} }}"""
 
-CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 8 kernel_size: 11 } }
+CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
+  convolution_param { num_output: 8 kernel_size: 11 } }
 layer { name: "keep" type: "Silence" bottom: "label" }"""
 
 
