@@ -54,7 +54,7 @@ FILES = f"""layer {{ name: "data" type: "ImageData" top: "data" top: "label" inc
   image_data_param {{ source: "list" batch_size: {BATCH} }} }}"""
 
 CONV = """layer { name: "conv" type: "Convolution" bottom: "data" top: "conv"
-        convolution_param { num_output: 8 kernel_size: 11 } }
+  convolution_param { num_output: 8 kernel_size: 11 } }
 layer { name: "keep" type: "Silence" bottom: "label" }"""
 
 

@@ -22,6 +22,7 @@ from layers import Row, Run, machine, measure
 from torch import Tensor
 
 from solver_cli import Net
+from solver_cli.net.layout import keep_memory
 
 Make = Callable[[Any], Run]  # the plain side, of our module
 
@@ -233,13 +234,14 @@ def main() -> None:
     print("milliseconds of CPU time, forward + backward, medians; ratio = plain / ours\n")
     print(f"{'ours':>9} {'plain':>9} {'ratio':>6}  layer")
     ratios = []
-    for make in rows():
-        row = make()
-        if options.only.lower() not in row.what.lower():
-            continue
-        ours, other, ratio = measure(row, options.repeats)
-        ratios.append((ratio, row.what))
-        print(f"{ours * 1e3:9.3f} {other * 1e3:9.3f} {ratio:6.2f}  {row.what}", flush=True)
+    with keep_memory():  # as `solver-train` does
+        for make in rows():
+            row = make()
+            if options.only.lower() not in row.what.lower():
+                continue
+            ours, other, ratio = measure(row, options.repeats)
+            ratios.append((ratio, row.what))
+            print(f"{ours * 1e3:9.3f} {other * 1e3:9.3f} {ratio:6.2f}  {row.what}", flush=True)
     if ratios:
         least, what = min(ratios)
         print(f"\n{len(ratios)} rows, median ratio {median(r for r, _ in ratios):.2f}, ", end="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from solver_cli.errors import ConfigError
@@ -32,4 +33,6 @@ def shuffle_channel(x: Tensor, *, group: int) -> Tensor:
         raise ConfigError(
             f"group {group} must divide the channels of a bottom of shape {shape_of(x)}", field="shuffle_channel_param.group"
         )
+    if x.dim() > 2:
+        return F.channel_shuffle(x, group)
     return x.reshape(len(x), group, -1, *x.shape[2:]).transpose(1, 2).flatten(1, 2)

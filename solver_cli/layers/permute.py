@@ -17,6 +17,14 @@ def _apart(param: LayerParameter, bottoms: Shapes) -> bool:
 @layer("Permute", origin="SSD", in_place=False, apart=_apart, half=True, view=True)
 def permute(x: Tensor, *, order: tuple[int, ...]) -> Tensor:
     """top = bottom with its axes in the given order; those that are not listed follow as they were"""
+    rest = [axis for axis in range(x.dim()) if axis not in order]
+    if len(order) + len(rest) > x.dim():
+        _refuse(x, order)
+    return x.permute(*order, *rest)
+
+
+def _refuse(x: Tensor, order: tuple[int, ...]) -> None:
+    """Raise ConfigError for the first axis that is none of x's, or stands there twice."""
     for i, axis in enumerate(order):
         if axis >= x.dim():
             raise ConfigError(
@@ -24,4 +32,3 @@ def permute(x: Tensor, *, order: tuple[int, ...]) -> Tensor:
             )
         if axis in order[:i]:
             raise ConfigError(f"axis {axis} is given twice in order {list(order)}", field="permute_param.order")
-    return x.permute(*order, *(axis for axis in range(x.dim()) if axis not in order))

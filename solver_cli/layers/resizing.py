@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from solver_cli.caffe_pb2 import InterpParameter, UpsampleParameter
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.layers.common import Shape
+from solver_cli.layers.labels import poisoned, readable
 from solver_cli.registry import layer
 
 SCALE = 2  # of Upsample, where none is given
@@ -64,18 +65,26 @@ class Unpool(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         places = self.size[0] * self.size[1]
-        index = mask.detach().long().flatten(2)
+        index, wrong = mask.detach().long().flatten(2), None
+        if readable(index):
+            self._check(mask.detach(), index)
+        else:
+            wrong = None if index.is_meta or index.is_cpu else (index < 0) | (index >= places)
+            index = index.clamp(0, places - 1)
+        y: Tensor = _Placed.apply(x.flatten(2), index, places)  # type: ignore[no-untyped-call]
+        return poisoned(y, wrong).view(*x.shape[:2], *self.size)
+
+    def _check(self, mask: Tensor, index: Tensor) -> None:
+        """Raise DataError for places outside of the top."""
+        places = self.size[0] * self.size[1]
+        if mask.numel() == 0 or all(-1 < bound < places for bound in map(float, mask.aminmax())):
+            return
         wrong = (index < 0) | (index >= places)
-        if not index.is_meta and index.device.type == "cpu" and not torch.compiler.is_compiling() and wrong.any():
-            raise DataError(
-                f"place {int(index[wrong][0])} lies outside of the top's {self.size[0]} x {self.size[1]} values: its size "
-                "must be that of the blob which was pooled",
-                field="bottom[1]",
-            )
-        y: Tensor = _Placed.apply(x.flatten(2), index.clamp(0, places - 1), places)  # type: ignore[no-untyped-call]
-        if not (index.is_meta or index.device.type == "cpu"):
-            y = y.masked_fill(wrong.any(), torch.nan)  # not known without waiting for the GPU
-        return y.view(*x.shape[:2], *self.size)
+        raise DataError(
+            f"place {int(index[wrong][0])} lies outside of the top's {self.size[0]} x {self.size[1]} values: its size "
+            "must be that of the blob which was pooled",
+            field="bottom[1]",
+        )
 
 
 def _unpooled(param: UpsampleParameter, bottom: Shape) -> tuple[int, int]:

@@ -16,6 +16,8 @@ from solver_cli.registry import layer
 
 def _checked(x: Tensor, target: Tensor, *weights: Tensor) -> None:
     """Raise ConfigError for bottoms that do not match."""
+    if 0 < x.dim() <= 4 and all(other.shape == x.shape for other in (target, *weights)):
+        return
     _same_batch(x, target, *weights)
     for i, other in enumerate((target, *weights), 1):
         if _legacy_shape(other, i) != _legacy_shape(x, 0):
@@ -28,7 +30,12 @@ def _checked(x: Tensor, target: Tensor, *weights: Tensor) -> None:
 def _difference(x: Tensor, target: Tensor, *weights: Tensor) -> tuple[Tensor, list[Tensor]]:
     """x - target, and the weights in its shape, without a gradient. Raises ConfigError for bottoms that do not match."""
     _checked(x, target, *weights)
-    return x - target.reshape(x.shape), [weight.detach().reshape(x.shape) for weight in weights]
+    return x - _like(target, x), [_like(weight.detach() if weight.requires_grad else weight, x) for weight in weights]
+
+
+def _like(other: Tensor, x: Tensor) -> Tensor:
+    """`other` in x's shape; itself where it is, since a view costs a tenth of a small loss."""
+    return other if other.shape == x.shape else other.reshape(x.shape)
 
 
 def _smooth(x: Tensor, edge: float = 1.0) -> Tensor:
@@ -64,7 +71,7 @@ class SmoothL1LossOfRCNN(nn.Module):
             total = (losses * factors[1] if len(factors) > 1 else losses).sum()
         else:
             _checked(x, target)
-            total = F.smooth_l1_loss(x, target.reshape(x.shape), beta=self.edge, reduction="sum")
+            total = F.smooth_l1_loss(x, _like(target, x), beta=self.edge, reduction="sum")
         return total / x.shape[0] if self.divides else total
 
 
@@ -100,7 +107,7 @@ def _refuse(param: LossParameter, *fields: str) -> None:
 def smooth_l1_loss_of_ssd(x: Tensor, target: Tensor) -> Tensor:
     """top = 1 / N sum of s(bottom 0 - bottom 1), s(x) = x^2 / 2 below 1, else |x| - 1/2"""
     _checked(x, target)
-    return F.smooth_l1_loss(x, target.reshape(x.shape), reduction="sum") / x.shape[0]
+    return F.smooth_l1_loss(x, _like(target, x), reduction="sum") / x.shape[0]
 
 
 @layer("SmoothL1Loss/normface", origin="NormFace", param="smoothl1_param", bottoms=(2, 3), loss=True)
