@@ -53,7 +53,7 @@ FIELDS = {
         "yuvtorgb_param"
     ),
     "CharlesShang": "clustering_param lstm_unit_param multiple_inner_product_param pyramid_lstm_param",
-    "Intel": "multinode_param remote_data_param",
+    "Intel": "multinode_param params_pair remote_data_param",
     "NVCaffe": "var_sz_img_enabled",
     "NormFace": "is_pyramid_test out_height_scale out_width_scale",
     "yjxiong": "debug_display length_first mem_data_source mpi_skip_step update_interval",
@@ -62,6 +62,7 @@ REMEDIES = {  # fields whose work another one does
     "debug_display": "debug_info shows its figures at each display",
     "mpi_skip_step": "ranks are dealt their records without it",
     "multinode_param": "torchrun joins machines, see docs/ranks.md",
+    "params_pair": "solver-train trains such a schedule of solvers; here one of them is wanted, in a file of its own",
     "update_interval": "iter_size takes so many passes an update",
     "var_sz_img_enabled": "img_rand_resize_lower, img_rand_resize_upper and crop_size work without it",
 }

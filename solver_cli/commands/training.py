@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -19,7 +20,7 @@ from solver_cli.net.layout import keep_memory
 from solver_cli.parallel.launch import launch
 from solver_cli.parallel.ranks import ALONE, Ranks, from_environment, joined
 from solver_cli.passes.memory import batch_of
-from solver_cli.snapshots.archive import newest_whole
+from solver_cli.solver import phases
 from solver_cli.solver.building import bring
 from solver_cli.solver.options import RunOptions
 from solver_cli.solver.signals import Action, SignalHandler
@@ -42,7 +43,7 @@ def train(path: str, run: RunOptions) -> int:
         return train_rank(path, run, ALONE)
     with log.silent():  # the first rank says it all
         bring(run.schema, run.layers, run.python_layers)
-        choose_device(effective(path, settings=run.settings), run.gpu, run.cpu, Ranks(size - 1, size, size - 1))
+        choose_device(solvers(path, run)[0], run.gpu, run.cpu, Ranks(size - 1, size, size - 1))
     return launch(start_rank, size, size, path, run)
 
 
@@ -54,7 +55,7 @@ def ranks_wanted(path: str, run: RunOptions) -> int:
         return run.ranks
     with log.silent():
         bring(run.schema, run.layers, run.python_layers)
-        spec = effective(path, settings=run.settings)
+        spec = solvers(path, run)[0]
     several = spec.param.device_ids if spec.param.solver_mode == SolverParameter.SolverMode.Value("GPU") else []
     if len(set(several)) < len(several):
         spec.fail("device_id names a GPU twice: name each once, or say --gpu 0,1", "device_id")
@@ -76,35 +77,75 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
     if ranks.size > 1 and run.batch_norm_window == "iter_size":
         raise ConfigError("--batch-norm-window iter_size does not reach over several ranks: leave it out")
     bring(run.schema, run.layers, run.python_layers)
-    spec = effective(
-        path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
-    )
-    snapshot = run.snapshot
-    if snapshot == AUTO:
-        with spec.placing():
-            snapshot = newest_whole(spec.param.snapshot_prefix)
-        found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
-        log.info("solver.cpp", f"{spec.param.snapshot_prefix}_iter_*: {found}")
+    specs = solvers(path, run)
+    first, snapshot = beginning(specs, run.snapshot)
     if snapshot:
         check_there(snapshot)
-        spec.param.ClearField("weights")  # the snapshot's count
-    device = choose_device(spec, run.gpu, run.cpu, ranks)
+        specs[first].param.ClearField("weights")  # the snapshot's count
+    device = choose_device(specs[first], run.gpu, run.cpu, ranks)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL and pinned memory take the current one: else all ranks were on GPU 0 as well
     kept = keep_memory() if device.type == "cpu" else nullcontext()
     signals = SignalHandler(Action(run.sigint_effect), Action(run.sighup_effect), last=ranks.watched)
-    with kept, signals, joined(device, ranks, meeting) as ranks, closing(build(spec, run, device, ranks)) as solver:
-        solver.watchers += samples(solver, run.python_layers)
-        solver.outside.action, solver.outside.ending = signals, signals.ending
-        if snapshot:
-            log.info("caffe.cpp:235", f"Resuming from {snapshot}")
-            with ranks.together():
-                solver.restore(snapshot)
-        log.info("caffe.cpp:239", "Starting Optimization")
-        with progress(solver) if ranks.first else nullcontext():
-            solver.solve()
-        log.info("caffe.cpp:250", "Optimization Done.")
+    weights: phases.Weights = {}
+    with kept, signals, joined(device, ranks, meeting) as ranks:
+        for number, spec in enumerate(specs[first:], first):
+            if len(specs) > 1:
+                log.info("caffe.cpp", f"Phase {number} of {len(specs)}")
+            with closing(build(spec, of_phase(run, number, len(specs)), device, ranks)) as solver:
+                phases.carry(weights, solver.net)
+                _solve(solver, run, signals, snapshot if number == first else None)
+                if solver.outside.stopping:
+                    break
+                weights = phases.weights_of(solver.net) if spec is not specs[-1] else {}
     return signals.exit_code
+
+
+def _solve(solver: Solver, run: RunOptions, signals: SignalHandler, snapshot: str | None) -> None:
+    """Train to the end, from the snapshot if there is one. Raises Error."""
+    solver.watchers += samples(solver, run.python_layers)
+    solver.outside.action, solver.outside.ending = signals, signals.ending
+    if snapshot:
+        log.info("caffe.cpp:235", f"Resuming from {snapshot}")
+        with solver.ranks.together():
+            solver.restore(snapshot)
+    log.info("caffe.cpp:239", "Starting Optimization")
+    with progress(solver) if solver.ranks.first else nullcontext():
+        solver.solve()
+    log.info("caffe.cpp:250", "Optimization Done.")
+
+
+def beginning(specs: Sequence[SolverSpec], snapshot: str | None) -> tuple[int, str | None]:
+    """The phase to begin with, 0 but for several solvers in one file, and the snapshot to go on from. Raises ConfigError."""
+    if snapshot != AUTO:
+        return (phases.phase_of(snapshot, specs), snapshot) if snapshot else (0, None)
+    first, snapshot = phases.newest(specs)
+    found = f"the newest whole snapshot is {snapshot}" if snapshot else "there is no whole snapshot: starting anew"
+    log.info("solver.cpp", f"{specs[first].param.snapshot_prefix}_iter_*: {found}")
+    return first, snapshot
+
+
+def of_phase(run: RunOptions, number: int, count: int) -> RunOptions:
+    """The options for one of `count` phases, each of which writes down what it shows under a name of its own."""
+    if count == 1:
+        return run
+    mark, plot = f"_phase_{number}", Path(run.plot)
+    return replace(
+        run,
+        csv=run.csv and run.csv + mark,
+        tensorboard=run.tensorboard and run.tensorboard + mark,
+        plot=run.plot and str(plot.with_name(plot.stem + mark + plot.suffix)),
+    )
+
+
+def solvers(path: str, run: RunOptions) -> list[SolverSpec]:
+    """The solver file `path` as `run` changes it; several where it holds a schedule of Intel's. Raises Error."""
+    specs = [
+        _changed(spec, run.weights if number == 0 else None, run.level, run.stages, run.settings, run.dialect)
+        for number, spec in enumerate(phases.read_phases(path))
+    ]
+    phases.name_snapshots(specs)
+    return specs
 
 
 def build(spec: SolverSpec, run: RunOptions, device: torch.device, ranks: Ranks) -> Solver:
@@ -139,12 +180,22 @@ def effective(
     dialect: str | None = None,
 ) -> SolverSpec:
     """The solver file `path` with what the options change in it; `weights` of "" takes the file's own away. Raises Error."""
-    spec = read_solver(path)
+    return _changed(read_solver(path), weights, level, stages, settings, dialect)
+
+
+def _changed(
+    spec: SolverSpec,
+    weights: str | None,
+    level: int,
+    stages: Sequence[str],
+    settings: Sequence[tuple[str, str]],
+    dialect: str | None,
+) -> SolverSpec:
     for name, value in settings:
         prototxt.set_field(spec.param, name, value)
         if name == "device_id":
             spec.param.ClearField("device_ids")
-    fill_in_prefix(spec.param, path)
+    fill_in_prefix(spec.param, spec.file)
     spec.param.train_state.level = level
     spec.param.train_state.stage.extend(stages)
     if weights is not None:

@@ -34,6 +34,7 @@ class SolverSpec:
     place: Place = field(default_factory=Place)
     dialect: str | None = None  # of its nets, where they do not tell: see text/dialects.py
     accept: tuple[str, ...] = ()  # fields that only an added schema has and that may go unused: see text/theirs.py
+    batch: int | None = None  # batch_size of the net's first Data layer, for this phase of a run: see phases.py
 
     def fail(self, message: str, path: str | None = None) -> NoReturn:
         """Raise a ConfigError at the field `path`."""
@@ -52,13 +53,15 @@ class SolverSpec:
 def read_solver(path: str) -> SolverSpec:
     """Read the solver file `path`, its old solver_type upgraded, its snapshot_prefix filled in as Caffe does."""
     param, place = prototxt.read(path, SolverParameter, "solver")
-    try:
-        upgrade_solver(param, path)
-    except ConfigError as error:
-        error.where = error.where or place.where(path, error.field)
-        raise
-    fill_in_prefix(param, path)
-    return SolverSpec(param, path, place)
+    return upgraded_solver(SolverSpec(param, path, place))
+
+
+def upgraded_solver(spec: SolverSpec) -> SolverSpec:
+    """The solver, its old solver_type upgraded, its snapshot_prefix filled in as Caffe does. Raises ConfigError."""
+    with spec.placing():
+        upgrade_solver(spec.param, spec.file)
+    fill_in_prefix(spec.param, spec.file)
+    return spec
 
 
 def fill_in_prefix(param: SolverParameter, path: str) -> None:
@@ -164,7 +167,7 @@ def train_net(spec: SolverSpec) -> NetSpec:
     else:
         log.info("solver.cpp:102", f"Creating training net from net file: {param.net}")
         net = _file(spec, param.net, "net")
-    net = replace(net, dialect=spec.dialect, accept=spec.accept)
+    net = _told(spec, net)
     return net.with_state(NetState(phase=Phase.Value("TRAIN")), param.train_state)
 
 
@@ -182,8 +185,17 @@ def test_nets(spec: SolverSpec) -> list[tuple[str, NetSpec]]:
     phase = NetState(phase=Phase.Value("TEST"))
     states = param.test_state or [NetState()] * len(nets)
     pairs = zip(nets, states, strict=True)
-    told = [(what, replace(net, dialect=spec.dialect, accept=spec.accept), state) for (what, net), state in pairs]
-    return [(what, net.with_state(phase, state)) for what, net, state in told]
+    return [(what, _told(spec, net).with_state(phase, state)) for (what, net), state in pairs]
+
+
+def _told(spec: SolverSpec, net: NetSpec) -> NetSpec:
+    """The net with what the run says of it: whose words it uses, and the batch size of a phase."""
+    if spec.batch is not None:
+        layer = next((layer for layer in net.param.layer if layer.type == "Data"), None)
+        if layer is None:
+            spec.fail("params_pair has a batch_size, but its net has no Data layer, the first of which it is for", "net")
+        layer.data_param.batch_size = spec.batch
+    return replace(net, dialect=spec.dialect, accept=spec.accept)
 
 
 def _inside(spec: SolverSpec, name: str, index: int | None = None) -> NetSpec:
