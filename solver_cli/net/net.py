@@ -29,6 +29,7 @@ from solver_cli.net.plan import (
     backward_needs,
     describe,
     first_line,
+    let_through,
     refuse_gradients,
     shape_string,
 )
@@ -100,6 +101,7 @@ class Net(nn.Module):
         except BaseException:
             self.close()
             raise
+        let_through(self.nodes)
         self.train(spec.param.state.phase == Phase.Value("TRAIN"))
         fuse(self.nodes)
         self.register_state_dict_post_hook(weights.by_layer)  # type: ignore[no-untyped-call]
