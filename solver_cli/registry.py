@@ -78,6 +78,7 @@ class LayerType:
     same_shape: bool = False  # the top always has the bottom's shape: quicker to know than to find out
     no_gradient: tuple[int, ...] = ()  # bottoms for which Caffe's backward pass stops; -1 is the last one
     spared: tuple[int, ...] = ()  # those of them that force_backward leaves alone
+    goes_on: Says = False  # Caffe's backward pass fills the bottom's gradient whatever propagate_down says
     each: bool = False  # top i wants a gradient if bottom i does, and not whenever any bottom does
     ahead: bool = True  # of a source: a thread reads its batches while the net computes
     transforms: bool = False  # of a source: it does what transform_param says

@@ -436,7 +436,7 @@ class Slice(nn.Module):
         if not points:
             return [size // self.num_tops] * self.num_tops
         sizes = [end - begin for begin, end in pairwise((0, *points, size))]
-        if min(sizes[:-1]) <= 0 or sizes[-1] < 0 or self.num_tops > size:
+        if min(sizes) <= 0:
             raise ConfigError(
                 f"slice points {points} do not increase within axis {self.axis} of a bottom of shape {bottom}",
                 field="slice_param.slice_point",

@@ -340,7 +340,7 @@ class Deconvolution(Filters):
         return unfold(y, x, self.axis)
 
 
-@layer("Im2col", param="convolution_param", apart=APART)
+@layer("Im2col", param="convolution_param", apart=APART, goes_on=True)
 class Im2col(nn.Module):
     """top = what each window of a convolution sees, in the place of the channels: channel, kernel row, kernel column.
 

@@ -10,18 +10,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import BatchNormParameter, FillerParameter, LRNParameter, NormalizeParameter
+from solver_cli.caffe_pb2 import BatchNormParameter, FillerParameter, LayerParameter, LRNParameter, NormalizeParameter
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Scale, Shape, canonical_axis
 from solver_cli.layers.pooling import mean_pool
-from solver_cli.registry import by_axis, layer
+from solver_cli.registry import Shapes, by_axis, layer
 
 ACCURATE = 2048  # values that a naive sum in float32 takes with an error below 1e-6
 LANES = 4096  # sums kept at once
 
 
-@layer("LRN", apart=True)
+def _across(param: LayerParameter, bottoms: Shapes) -> bool:
+    return param.lrn_param.norm_region == LRNParameter.ACROSS_CHANNELS
+
+
+@layer("LRN", apart=True, goes_on=_across)
 def lrn(x: Tensor, *, local_size: int, alpha: float, beta: float, k: float, norm_region: int) -> Tensor:
     """top = bottom (k + alpha / n sum x^2)^-beta over n channels; within a channel over n x n pixels with k = 1.
 
@@ -80,7 +84,7 @@ def _power(scale: Tensor, beta: float) -> Tensor:
     return scale.sqrt().mul_(scale).rsqrt_() if beta == 0.75 else scale**-beta
 
 
-@layer("BatchNorm", same_shape=True, apart=True, half=True, lets_go=True)
+@layer("BatchNorm", same_shape=True, apart=True, half=True, lets_go=True, goes_on=True)
 class BatchNorm(nn.Module):
     """top = (bottom - mean) / sqrt(variance + eps) for each channel (axis 1); no learned scale, that is Scale's.
 
@@ -208,7 +212,7 @@ class OverBatch(torch.autograd.Function):
         return dx.view_as(x.movedim(1, -1)).movedim(-1, 1), None, None, *learned, None
 
 
-@layer("MVN", apart=True)
+@layer("MVN", apart=True, goes_on=True)
 def mvn(x: Tensor, *, normalize_variance: bool, across_channels: bool, eps: float) -> Tensor:
     """top = (bottom - mean) / (standard deviation + eps) for each picture and channel, or each picture; always 4 axes."""
     if x.dim() > 4:
@@ -292,7 +296,7 @@ class ToLength(torch.autograd.Function):
         return (dy - unit * products.sum(ctx.axes, keepdim=True)).div_(length).mul_(scale), d_scale, None, None
 
 
-@layer("Softmax", apart=by_axis("softmax_param.axis"))
+@layer("Softmax", apart=by_axis("softmax_param.axis"), goes_on=True)
 def softmax(x: Tensor, *, axis: int, scaling_temperature: float | None) -> Tensor:
     """top = e^bottom, divided by its sum along `axis`; bottom is first divided by jolibrain's `scaling_temperature`"""
     x = x / scaling_temperature if scaling_temperature else x

@@ -34,6 +34,13 @@ class DebugInfo:
         self.net = net
         self.seen: Seen = []
         self.needs = dict(zip(net.nodes, backward_needs(net.nodes, net.param.force_backward), strict=True))
+        self.wanted = {
+            blob
+            for node, (need, down) in self.needs.items()
+            for blob, want in zip(node.bottoms, down, strict=True)
+            if need and want
+        }
+        self.asked: list[Tensor] = []  # tops that need no gradient but for their line
         self.before = net.observer
         net.observer = self.forward
 
@@ -49,9 +56,10 @@ class DebugInfo:
         for bottom in bottoms:
             if bottom.requires_grad:
                 bottom.retain_grad()
-        if torch.is_grad_enabled() and self.needs[node][0] and node.run is not None:
-            for top in tops:  # Caffe has a gradient down to every layer with blobs, be they only statistics
-                top.requires_grad_()
+        if torch.is_grad_enabled():
+            for name, top in zip(node.tops, tops, strict=True):
+                if name in self.wanted and not top.requires_grad:  # nothing is learned below, but Caffe has a gradient
+                    self.asked.append(top.requires_grad_())
         self.seen.append((node, bottoms))
 
     def backward(self) -> None:
@@ -70,7 +78,10 @@ class DebugInfo:
                     diff = _mean(_gradient(learned.blob))
                     log.info("net.cpp:632", f"    [Backward] Layer {node.name}, param blob {index} diff: {diff}")
         log.error("net.cpp:721", f"    [Backward] All net params (data, diff): {_norms(self.net)}")
-        self.seen = []
+        for top in self.asked:  # a source may give the same again
+            top.grad = None
+            top.requires_grad_(False)
+        self.seen, self.asked = [], []
 
     def close(self) -> None:
         """Stop observing."""

@@ -25,6 +25,18 @@ def backward_needs(nodes: list[Node], force: bool) -> list[tuple[bool, list[bool
     return [_forced(node, wanted) for node, (_, wanted) in zip(nodes, found, strict=True)] if force else found
 
 
+def let_through(nodes: list[Node]) -> None:
+    """Let gradients pass a propagate_down: false that a layer of Caffe's does not look at.
+
+    They arrive where the layer that makes the bottom runs backward for another reader's sake.
+    """
+    runs: dict[str, bool] = {}  # for each blob whether Caffe runs its maker backward
+    for node, (need, _) in zip(nodes, backward_needs(nodes, force=False), strict=True):
+        if need and node.propagates and node.holds(node.kind.goes_on):
+            node.propagates = tuple(down or runs[blob] for down, blob in zip(node.propagates, node.bottoms, strict=True))
+        runs.update(dict.fromkeys(node.tops, need))
+
+
 def asks_gradient(node: Node, index: int, force: bool) -> bool:
     """Whether Caffe asks the layer for the gradient of this learned blob: as the layer's own text says, which may leave out
     that BatchNorm's statistics are not learned."""

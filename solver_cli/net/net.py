@@ -20,7 +20,7 @@ from solver_cli.net import own, weights
 from solver_cli.net.fusion import fuse
 from solver_cli.net.labels import checked
 from solver_cli.net.learning import Learning, install
-from solver_cli.net.needs import backward_needs, refuse_gradients
+from solver_cli.net.needs import backward_needs, let_through, refuse_gradients
 from solver_cli.net.plan import (
     Absent,
     Node,
@@ -99,6 +99,7 @@ class Net(nn.Module):
         except BaseException:
             self.close()
             raise
+        let_through(self.nodes)
         self.train(spec.param.state.phase == Phase.Value("TRAIN"))
         fuse(self.nodes)
         self.register_state_dict_post_hook(weights.by_layer)  # type: ignore[no-untyped-call]

@@ -142,7 +142,6 @@ def test_flatten(settings, bottom, top):
     [
         ("", 3, [2, 2, 2]),
         ("slice_point: 1 slice_point: 4", 3, [1, 3, 2]),
-        ("slice_point: 6", 2, [6, 0]),
         ("slice_dim: 1", 2, [3, 3]),
         ("axis: -1 slice_point: 2", 2, [2, 4]),
     ],
