@@ -155,7 +155,8 @@ def build(spec: SolverSpec, run: RunOptions, device: torch.device, ranks: Ranks)
     if ranks.size > 1:
         batch, passes = batch_of(solver.net), solver.param.iter_size
         whole = f"{batch} x {passes} x {ranks.size} = {batch * passes * ranks.size}"
-        log.info("parallel.cpp", f"An update takes {whole} records (batch_size x iter_size x ranks); the rate is the file's")
+        size = f"a rank's part of batch_size {batch * ranks.size}" if run.split_batch else "batch_size"
+        log.info("parallel.cpp", f"An update takes {whole} records ({size} x iter_size x ranks); the rate is the file's")
     return solver
 
 

@@ -18,6 +18,7 @@ from solver_cli.caffe_pb2 import (
 )
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.formats import blobproto
+from solver_cli.layers.chance import ALONE, drawn
 from solver_cli.layers.common import Shape
 from solver_cli.layers.coverage import Boxes, Coverage
 from solver_cli.registry import layer
@@ -55,6 +56,7 @@ class DetectNetTransformation(nn.Module):
 
     generator: torch.Generator | None = None
     mask: Tensor | None = None  # drawn beforehand, for a batch that runs in pieces or more than once
+    dealt = ALONE
 
     def __init__(
         self,
@@ -89,7 +91,8 @@ class DetectNetTransformation(nn.Module):
     def draw(self, like: Tensor) -> Tensor:
         """For each picture of a batch like this one, numbers between 0 and 1 that decide what is done with it."""
         found = torch.empty(len(like), len(DRAWS), device=like.device)
-        return found.uniform_(generator=None if like.is_meta else self.generator)
+        generator = None if like.is_meta else self.generator
+        return drawn(found, self.dealt, lambda x: x.uniform_(generator=generator))
 
     @torch.no_grad()
     def forward(self, pictures: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

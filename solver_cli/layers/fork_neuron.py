@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import InsanityParameter
 from solver_cli.errors import ConfigError
+from solver_cli.layers.chance import ALONE, drawn
 from solver_cli.registry import layer
 
 
@@ -36,6 +37,7 @@ class Insanity(nn.Module):
 
     generator: torch.Generator | None = None
     mask: Tensor | None = None  # drawn beforehand, for a batch that runs in pieces or more than once
+    dealt = ALONE
 
     def __init__(self, param: InsanityParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
@@ -53,7 +55,8 @@ class Insanity(nn.Module):
     def draw(self, like: Tensor) -> Tensor:
         """Numbers to divide by, for a bottom of the shape of `like`, to use later."""
         found = torch.empty(like.shape, dtype=torch.float32, device=like.device)
-        return found.uniform_(self.least, self.most, generator=None if like.is_meta else self.generator)
+        generator = None if like.is_meta else self.generator
+        return drawn(found, self.dealt, lambda x: x.uniform_(self.least, self.most, generator=generator))
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:

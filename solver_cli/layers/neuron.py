@@ -21,6 +21,7 @@ from solver_cli.caffe_pb2 import (
 )
 from solver_cli.errors import ConfigError
 from solver_cli.fillers import filled
+from solver_cli.layers.chance import ALONE, drawn
 from solver_cli.registry import layer
 
 
@@ -60,6 +61,7 @@ class Dropout(nn.Module):
 
     generator: torch.Generator | None = None
     mask: Tensor | None = None  # drawn beforehand, for a batch that runs in pieces or more than once
+    dealt = ALONE
 
     def __init__(self, param: DropoutParameter, shapes: list[tuple[int, ...]]):
         super().__init__()
@@ -90,7 +92,8 @@ class Dropout(nn.Module):
 
     def _drawn(self, like: Tensor, dtype: torch.dtype) -> Tensor:
         mask = torch.empty(like.shape, dtype=dtype, device=like.device)  # whatever the layout of `like`
-        return mask.bernoulli_(1 - self.ratio, generator=None if like.is_meta else self.generator)
+        generator = None if like.is_meta else self.generator
+        return drawn(mask, self.dealt, lambda x: x.bernoulli_(1 - self.ratio, generator=generator))
 
 
 @layer("SpatialDropout", origin="Intel", param="dropout_param", apart=True, half=True)

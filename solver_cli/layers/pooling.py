@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from solver_cli.caffe_pb2 import LayerParameter, PoolingParameter, SPPParameter
 from solver_cli.errors import ConfigError
+from solver_cli.layers.chance import ALONE, drawn
 from solver_cli.layers.common import Shape
 from solver_cli.registry import Shapes, layer
 
@@ -117,6 +118,7 @@ class Pooling(nn.Module):
     """
 
     mask: Tensor | None = None  # random numbers drawn beforehand, for a batch that runs in pieces or more than once
+    dealt = ALONE
 
     def __init__(self, param: PoolingParameter, shapes: Sequence[Shape], *, num_tops: int):
         super().__init__()
@@ -143,7 +145,8 @@ class Pooling(nn.Module):
     def draw(self, like: Tensor) -> Tensor:
         """Random numbers for a top of the shape of `like`, to use later."""
         share = torch.empty(like.shape, dtype=torch.float32, device=like.device)
-        return share.uniform_(generator=None if like.is_meta else self.generator)
+        generator = None if like.is_meta else self.generator
+        return drawn(share, self.dealt, lambda x: x.uniform_(generator=generator))
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         kernel = self.kernel or (x.shape[2], x.shape[3])

@@ -59,10 +59,14 @@ class Net(nn.Module):
         seed: int | None = None,
         python_layers: bool = True,
         absent: Absent | None = None,
+        parts: int = 1,
     ):
         """Build the net of `spec` in its state. `seed` makes fillers, dropout and data repeatable; `python_layers` false
         refuses layers of type Python, which run code of the user's; `absent` makes what stands in for data that are not
-        there. On the device meta it has shapes and no values. Raises Error."""
+        there; data layers make one of `parts` parts of a batch. On the device meta it has shapes and no values.
+
+        Raises Error.
+        """
         super().__init__()
         self.param = spec.param
         self.name = spec.param.name
@@ -81,7 +85,7 @@ class Net(nn.Module):
         text = prototxt.to_text(describe(spec.param, layers)).rstrip()
         log.info("net.cpp:53", f"Initializing net from parameters: \n{text}")
         rng = np.random.default_rng(self.generator.initial_seed() % 2**63)
-        planner = Planner(spec.param.state.phase, rng, python_layers, absent)
+        planner = Planner(spec.param.state.phase, rng, python_layers, absent, parts)
         self.nodes: list[Node] = []
         self.layers = nn.ModuleList()
         learning = Learning(self.device, self.generator, self.param.force_backward)

@@ -22,6 +22,7 @@ from solver_cli.data.source import Source
 from solver_cli.errors import ConfigError, DataError, Error
 from solver_cli.fillers import FillerError
 from solver_cli.net import own
+from solver_cli.net.divided import divided
 from solver_cli.registry import SAME, LayerType, Says, Shape, layer, lookup
 from solver_cli.text.netspec import LayerSpec
 
@@ -101,11 +102,18 @@ class Planner:
     """Builds nodes one after the other, over the blobs made so far. `rng` seeds the data layers.
 
     `python_layers`: whether layers whose code the user brings along are welcome. `absent`: makes what stands in for a data
-    layer whose data are not there.
+    layer whose data are not there. `parts`: of how many parts of a batch data layers make one.
     """
 
-    def __init__(self, phase: int, rng: np.random.Generator, python_layers: bool = True, absent: Absent | None = None):
-        self.phase = phase
+    def __init__(
+        self,
+        phase: int,
+        rng: np.random.Generator,
+        python_layers: bool = True,
+        absent: Absent | None = None,
+        parts: int = 1,
+    ):
+        self.phase, self.parts = phase, parts
         self.rng = rng
         self.python_layers = python_layers
         self.absent = absent
@@ -186,7 +194,7 @@ class Planner:
         elif kind.source:
             generator = np.random.default_rng(self.rng.integers(2**63))
             try:
-                param = schema.widened(node.param) if kind.brought else node.param
+                param = divided(schema.widened(node.param) if kind.brought else node.param, kind, self.parts)
                 source: Source = kind.build(param, training, generator)
             except DataError as error:
                 if self.absent is None:

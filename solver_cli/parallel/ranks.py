@@ -37,7 +37,8 @@ class Ranks:
     """Rank `rank` of `size`, `local` of them on this machine before it. With a size of 1 nothing is sent and nothing waits.
 
     Whatever is called here, all ranks call, in the same order. `seed`: where their random numbers begin if no file says it.
-    `watched`: whether somebody else tells of ranks that die.
+    `watched`: whether somebody else tells of ranks that die. `divided`: whether they divide the batch of the file, of which
+    else each takes a whole one.
     """
 
     rank: int = 0
@@ -45,6 +46,12 @@ class Ranks:
     local: int = 0
     seed: int | None = None
     watched: bool = False
+    divided: bool = False
+
+    @property
+    def parts(self) -> int:
+        """Of how many parts of a batch each rank takes one."""
+        return self.size if self.divided else 1
 
     @property
     def first(self) -> bool:
@@ -72,6 +79,13 @@ class Ranks:
         copies = {name: blob.clone() for name, blob in blobs.items()}
         self.average(list(copies.values()))
         return copies
+
+    def total(self, numbers: Tensor) -> Tensor:
+        """The sums of the ranks' numbers. Raises RankError."""
+        found = numbers.clone()
+        with self._waiting():
+            distributed.all_reduce(found)
+        return found
 
     def most(self, number: int) -> int:
         """The greatest of the ranks' numbers. Raises RankError."""

@@ -102,8 +102,9 @@ class Fit:
 
     def look(self, net: Net) -> Result:
         """The loss and the outputs of the next batch of one of the nets, without gradients."""
-        pieces = self.passes.pieces if net is self.net else self._tests[self.tests.index(net)]
-        return forward(net, net.next_batch(), pieces)
+        if net is self.net:
+            return self.passes.look()
+        return forward(net, net.next_batch(), self._tests[self.tests.index(net)])
 
     def run(self, net: Net, state: dict[str, Any], function: Callable[[], T]) -> T:
         """What `function` gives; once more from the net's `state` on if the memory runs out and smaller pieces are left.

@@ -12,6 +12,7 @@ from solver_cli import log
 from solver_cli.net.net import Net
 from solver_cli.parallel.ranks import ALONE, Ranks
 from solver_cli.parallel.sending import Sending
+from solver_cli.passes.division import Division, Shares, shown
 from solver_cli.passes.graphed import CudaRecorder, Graphs, Recorder, why_not
 from solver_cli.passes.noise import NoiseScale
 from solver_cli.passes.pieces import Pieces, Run
@@ -34,6 +35,7 @@ class Passes:
     def __init__(self, net: Net, ranks: Ranks = ALONE, cuda_graphs: bool = False):
         self.net = net
         self.sending = Sending([learned.blob for learned in net.learned], ranks)
+        self.division = Division(net, ranks, self.sending) if ranks.parts > 1 else None
         self.check: Callable[[float], object] = lambda loss: None
         self.run: Run = net.run
         self.pieces: Pieces | None = None
@@ -55,16 +57,17 @@ class Passes:
         noise = self.noise if self._independent(count) else None
         if noise:
             noise.start()
-        self.sending.start()
         sizes = [count] if self.window else [1] * count
+        self.sending.start(len(sizes))
         with self._kept():
             for index, size in enumerate(sizes):
                 batches = [self._next() for _ in range(size)]
+                shares = self._shares(index)
                 if index == len(sizes) - 1:
                     self.sending.open()
                 if noise:
                     self._watch(noise, index)
-                loss, outputs = self._forward_backward(batches, noise)
+                loss, outputs = self._forward_backward(batches, noise, shares)
                 total += loss
                 if self.net.device.type == "cpu":
                     self.check(float(loss))
@@ -74,6 +77,11 @@ class Passes:
             noise.end()
         return total / count, outputs
 
+    def look(self) -> tuple[Tensor, Blobs]:
+        """The loss and the outputs of the next batch, without gradients."""
+        batch = self._next()
+        return forward(self.net, batch, self.pieces, self._shares(0))
+
     def record(self, recorder: Recorder) -> None:
         """Run whole batches as graphs of `recorder` from now on; a line in the log where the net does not let it."""
         if why := why_not(self.net):
@@ -81,10 +89,16 @@ class Passes:
         else:
             self.graphs = Graphs(self.net, lambda batch: forward_backward(self.net, [batch], run=self.run), recorder)
 
-    def _forward_backward(self, batches: Sequence[Blobs], noise: NoiseScale | None) -> tuple[Tensor, Blobs]:
+    def _forward_backward(
+        self, batches: Sequence[Blobs], noise: NoiseScale | None, shares: Shares
+    ) -> tuple[Tensor, Blobs]:
         if self.graphs is None or self.pieces or self.net.observer:
-            return forward_backward(self.net, batches, self.pieces, self.run)
+            return forward_backward(self.net, batches, self.pieces, self.run, shares)
         return self.graphs(batches[0], noise.see if noise and noise.watching else None)
+
+    def _shares(self, number: int) -> Shares:
+        """What the losses of the last batch, that of pass `number`, count for."""
+        return self.division.shares(number, self.batch) if self.division else {}
 
     def _next(self) -> Blobs:
         self.batch = self.net.next_batch()
@@ -118,17 +132,22 @@ class Passes:
 
 
 def forward_backward(
-    net: Net, batches: Sequence[Mapping[str, Tensor]], pieces: Pieces | None = None, run: Run | None = None
+    net: Net,
+    batches: Sequence[Mapping[str, Tensor]],
+    pieces: Pieces | None = None,
+    run: Run | None = None,
+    shares: Shares | None = None,
 ) -> tuple[Tensor, Blobs]:
     """The loss of one batch, or of several in `pieces`, and the outputs; its gradients are added to those there are.
 
-    `run`: what runs the layers, Net.run if None.
+    `run`: what runs the layers, Net.run if None. `shares`: what losses count for.
     """
     if pieces is not None:
-        return pieces(batches)
+        loss, outputs = pieces(batches, shares)
+        return loss, shown(outputs, shares or {})
     blobs: Blobs = dict(*batches)
-    loss = (run or net.run)(net.nodes, blobs, keep=net.observer is not None)
-    outputs = {name: blob.detach() for name, blob in net.outputs_of(blobs).items()}
+    loss = (run or net.run)(net.nodes, blobs, shares, keep=net.observer is not None)
+    outputs = shown({name: blob.detach() for name, blob in net.outputs_of(blobs).items()}, shares or {})
     blobs.clear()
     if loss.requires_grad:
         torch.autograd.backward(loss)
@@ -136,10 +155,13 @@ def forward_backward(
 
 
 @torch.no_grad()
-def forward(net: Net, batch: Mapping[str, Tensor], pieces: Pieces | None = None) -> tuple[Tensor, Blobs]:
+def forward(
+    net: Net, batch: Mapping[str, Tensor], pieces: Pieces | None = None, shares: Shares | None = None
+) -> tuple[Tensor, Blobs]:
     """The loss and the outputs of a batch, without gradients."""
     if pieces is not None:
-        return pieces.test(batch)
+        loss, outputs = pieces.test(batch, shares)
+        return loss, shown(outputs, shares or {})
     blobs = dict(batch)
-    loss = net.run(net.nodes, blobs, keep=net.observer is not None)
-    return loss, net.outputs_of(blobs)
+    loss = net.run(net.nodes, blobs, shares, keep=net.observer is not None)
+    return loss, shown(net.outputs_of(blobs), shares or {})

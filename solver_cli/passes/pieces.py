@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from solver_cli.passes.records import is_loss, label_counts, share, statistics
 from solver_cli.passes.sections import Section, check_window, cut, records, uncut
 
 Blobs = dict[str, Tensor]
+Shares = Mapping[Node, Any]
 Run = Callable[..., Tensor]  # Net.run, or what stands for it
 
 
@@ -51,6 +53,7 @@ class Pieces:
         self._first = next(node for node in net.nodes if node.run is None).tops[0]
         self.pieces: list[tuple[range, range]] = []  # records, and those of the batch that they are part of
         self.order: list[int] = []  # the pieces that run
+        self.shares: Shares = {}
         self._masks: dict[Node, Tensor] = {}
 
     @property
@@ -63,8 +66,12 @@ class Pieces:
         """Whether there is one piece only, which need not be a batch's rows."""
         return len(self.pieces) == 1
 
-    def __call__(self, batches: Sequence[Mapping[str, Tensor]]) -> tuple[Tensor, Blobs]:
-        """Add the gradients of the batches' losses; return the sum of the losses, and the outputs for the last batch."""
+    def __call__(self, batches: Sequence[Mapping[str, Tensor]], shares: Shares | None = None) -> tuple[Tensor, Blobs]:
+        """Add the gradients of the batches' losses; return the sum of the losses, and the outputs for the last batch.
+
+        `shares`: what losses count for.
+        """
+        self.shares = shares or {}
         blobs = self._joined(batches)
         self._masks = self._draw_masks(blobs[self._first])
         grads: Blobs = {}
@@ -100,8 +107,9 @@ class Pieces:
             section.backward(grads)
 
     @torch.no_grad()
-    def test(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, Blobs]:
+    def test(self, batch: Mapping[str, Tensor], shares: Shares | None = None) -> tuple[Tensor, Blobs]:
         """The loss and the outputs of one batch, without gradients."""
+        self.shares = shares or {}
         blobs = self._joined([batch])
         self._masks = self._draw_masks(blobs[self._first])
         try:
@@ -231,8 +239,10 @@ class _Apart:
             leaves = {name: local[name].detach().requires_grad_() for name in self.section.wants}
             local.update(leaves)
         shares = {node: share(node, self._labels(node, piece == batch), piece, batch) for node in self.losses.values()}
+        whole = self.pieces.shares
         self.pieces.use_masks(self.section.nodes, piece)
-        loss = self.pieces.run(self.section.nodes, local, shares, keep=False)
+        count = {**whole, **{node: part * whole.get(node, 1.0) for node, part in shares.items()}}
+        loss = self.pieces.run(self.section.nodes, local, count, keep=False)
         if blobs is not None:
             self._keep(index, local, blobs, shares)
         return loss, local, leaves

@@ -41,6 +41,18 @@ def label_counts(node: Node) -> bool:
     return mean is not None and mean.mode == LossParameter.VALID and mean.ignored is not None
 
 
+def adds_up(node: Node) -> bool:
+    """Whether the loss of a batch is the sum of those of its parts, and not their mean."""
+    mean = _mean(node)
+    return mean is not None and mean.mode in (LossParameter.NONE, LossParameter.PRE_FIXED)
+
+
+def counted(node: Node, labels: Tensor) -> Tensor:
+    """How many of the labels of a loss whose `label_counts` decide what it is divided by."""
+    valid: Tensor = labels.trunc() != _mean(node).ignored
+    return valid.sum()
+
+
 def share(node: Node, labels: Tensor | None, piece: range, batch: range) -> Tensor | float:
     """What the loss of the records `piece` counts for in the loss of the records `batch`.
 
@@ -48,11 +60,11 @@ def share(node: Node, labels: Tensor | None, piece: range, batch: range) -> Tens
     all records, for a loss whose `label_counts`.
     """
     mean = _mean(node)
-    if len(piece) == len(batch) or (mean is not None and mean.mode == LossParameter.NONE):
+    if len(piece) == len(batch) or adds_up(node):
         return 1.0
     if mean is None or labels is None:
         return len(piece) / len(batch)
-    own, whole = ((labels[rows.start : rows.stop].trunc() != mean.ignored).sum().clamp(min=1) for rows in (piece, batch))
+    own, whole = (counted(node, labels[rows.start : rows.stop]).clamp(min=1) for rows in (piece, batch))
     part: Tensor = own.to(torch.promote_types(labels.dtype, torch.float32)) / whole
     return part
 

@@ -60,8 +60,8 @@ class Sections:
 def cut(net: Net) -> Sections:
     """Cut `net` so that a batch can run in pieces. Raises ConfigError that names the layer which forbids it."""
     size = records(net)
-    leading = _under_loss(net.nodes)
-    whole = set(_label_paths(net.nodes))
+    leading = under_loss(net.nodes)
+    whole = set(label_paths(net.nodes))
     read = {blob for node in net.nodes for blob in node.bottoms}
     shapes: dict[str, tuple[int, ...]] = {}
     late: set[str] = set()  # blobs that are there after all sections only
@@ -127,7 +127,7 @@ def check_window(net: Net, sections: Sections) -> None:
             section.nodes[0].spec.fail("batches cannot be joined, because this layer works on a batch as a whole")
 
 
-def _under_loss(nodes: Sequence[Node]) -> set[Node]:
+def under_loss(nodes: Sequence[Node]) -> set[Node]:
     """The layers that a loss depends on."""
     below: set[str] = set()
     found = set()
@@ -139,7 +139,7 @@ def _under_loss(nodes: Sequence[Node]) -> set[Node]:
     return found
 
 
-def _label_paths(nodes: Sequence[Node]) -> Iterator[Node]:
+def label_paths(nodes: Sequence[Node]) -> Iterator[Node]:
     """The layers between the data and the labels of losses that count their labels, which must be known beforehand; or the
     loss itself where its labels are learned or drawn."""
     makers: dict[tuple[int, str], tuple[int, Node]] = {}

@@ -29,8 +29,9 @@ class Ranked:
         return {**state, "ranks": self.ranks.gathered(own)[1:]}
 
     def _with_own_draws(self, train: dict[str, Any]) -> dict[str, Any]:
-        """The first rank's state of the train net, but for the random numbers: each rank's shall be others."""
-        return train if self.net.draws is None else {**train, "generator": self.net.draws.get_state()}
+        """The first rank's state of the train net; random numbers that are not dealt shall be others on each rank."""
+        dealt = all(hasattr(module, "dealt") for module in self.net.layers.modules() if hasattr(module, "generator"))
+        return train if self.net.draws is None or dealt else {**train, "generator": self.net.draws.get_state()}
 
     @torch.no_grad()
     def own(self, run: dict[str, Any]) -> dict[str, Any]:

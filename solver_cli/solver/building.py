@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -64,7 +65,8 @@ def build_nets(
         if python_layers:
             find_modules(spec.file, net_spec)
         seed = None if first_seed is None else first_seed + index
-        net = Net(net_spec, device=device, seed=seed, python_layers=python_layers)
+        parts = 1 if index else ranks.parts
+        net = Net(net_spec, device=device, seed=seed, python_layers=python_layers, parts=parts)
         deal(net, ranks, spec.param.test_iter[index - 1] if index else 0)
         prepare(net)
         net.read_ahead(outside.asked_to_end)
@@ -90,8 +92,8 @@ def build_nets(
 
 
 def deal(net: Net, ranks: Ranks, batches: int) -> None:
-    """Leave this rank's records to the net: by the record, or of each test of so many `batches` whole ones; and let its
-    layers draw other random numbers than those of other ranks. Raises ConfigError."""
+    """Leave this rank's records to the net: by the record, or of each test of so many `batches` whole ones; and what its
+    layers draw for them. Raises ConfigError."""
     if ranks.size == 1:
         return
     for node in net.nodes:
@@ -99,7 +101,11 @@ def deal(net: Net, ranks: Ranks, batches: int) -> None:
             node.spec.fail(f"{node.param.type} cannot be shared among ranks: every rank would see the same records", "type")
         if node.source is not None:
             node.source.dealing = Dealing(ranks.rank, ranks.size, batches)
-    if net.draws is not None:
+    drawing: list[Any] = [module for module in net.layers.modules() if hasattr(module, "generator")]
+    if not batches and all(hasattr(module, "dealt") for module in drawing):
+        for module in drawing:
+            module.dealt = ranks.rank, ranks.size
+    elif net.draws is not None:  # layers of the user's draw for themselves
         net.draws.manual_seed((net.draws.initial_seed() + ranks.rank) % 2**63)
 
 

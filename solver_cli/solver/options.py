@@ -103,6 +103,7 @@ class Options:
         None, "What layers compute in; weights stay float32.  [default: tf32 on a GPU that has it, else fp32]", COMPUTES,
         choices=("fp32", "tf32", "bf16", "fp16"),
     )  # fmt: skip
+    split_batch: bool = option(False, "Divide batch_size among the ranks: each takes its part, none a whole batch.", DATA)
     compile: bool = option(False, "Let torch.compile make the net faster, at the start of the run.", COMPUTES)
     cuda_graphs: bool = option(
         True, "Launch the kernels of a pass one by one, and not as one CUDA graph.", COMPUTES, names=["--no-cuda-graphs"]

@@ -72,8 +72,8 @@ class Solver:
         self.spec = replace(spec, accept=tuple(options.accept))
         self.param = self.spec.param
         self.device = torch.device(device) if device is not None else default_device(self.param)
-        self.ranks = ranks
-        self.outside, self._resumed = Outside(ranks), False
+        self.ranks = replace(ranks, divided=options.split_batch)
+        self.outside, self._resumed = Outside(self.ranks), False
         log.info("solver.cpp:45", f"Initializing solver from parameters: \n{prototxt.to_text(self.param).rstrip()}")
         check_all(self.spec, options.keep_best)
         with self.spec.placing():
@@ -204,7 +204,7 @@ class Solver:
         """One more forward pass for the last display, and the last test, where they are due."""
         if self.due(self.param.display):
             debug = self.param.debug_info and self.schedule.due(self.param.display, self.iter - 1)  # still on in Caffe
-            with self.ranks.together(), debug_info(self.net, debug):
+            with self.ranks.together(), self.passes.sending, debug_info(self.net, debug):
                 loss = self.fit.look(self.net)[0]
             self.ranks.average([loss])
             self.losses.add(loss)

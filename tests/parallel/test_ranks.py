@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,65 +12,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-import numpy as np
 import pytest
-from running import ENVIRONMENT, PICTURES, Ended, program, run, write
-
-from solver_cli.caffe_pb2 import Datum
-from solver_cli.commands.datasets import write_lmdb
-from solver_cli.formats import caffemodel
-
-SOLVER = """
-net: "net.prototxt" base_lr: 0.02 lr_policy: "fixed" momentum: 0.9 max_iter: 30 display: 5 iter_size: 2 snapshot: 10
-snapshot_prefix: "run" solver_mode: CPU random_seed: 7 test_iter: 5 test_interval: 10
-"""
-RANKS = ["--cpu", "--ranks", "2"]
+from rank_runs import RANKS, alike, begun, children, ended, free_port, train, write_records, write_run
+from running import ENVIRONMENT, Ended, run
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    draw = np.random.default_rng(3)
-    pictures = draw.integers(0, 256, (40, 3, 12, 12), np.uint8)
-    records = [Datum(channels=3, height=12, width=12, data=x.tobytes(), label=i % 3) for i, x in enumerate(pictures)]
-    write_lmdb(tmp_path / "db", [(b"%04d" % i, record.SerializeToString()) for i, record in enumerate(records)])
-    write(tmp_path, PICTURES, SOLVER)
+    write_run(tmp_path)
     return tmp_path
-
-
-def train(folder: Path, *args: str) -> Ended:
-    ended = run("solver-train", "solver.prototxt", *args, folder=folder)
-    assert ended.code == 0, ended.stderr
-    return ended
-
-
-def begun(folder: Path, *args: str) -> subprocess.Popen[str]:
-    """A run of many iterations that has shown its 20th."""
-    command = [program("solver-train"), "solver.prototxt", *RANKS, "--set", "max_iter=1000000", *args]
-    process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)
-    for line in process.stderr or ():
-        if "Iteration 20 (" in line:
-            return process
-    raise AssertionError(f"ended with {process.wait()}")
-
-
-def ended(process: subprocess.Popen[str]) -> Ended:
-    _, stderr = process.communicate(timeout=100)
-    return Ended(process.returncode, "", stderr)
-
-
-def weights(path: Path) -> list[np.ndarray]:
-    return [blob for layer in caffemodel.read(path).layers for blob in layer.blobs if blob is not None]
-
-
-def alike(a: Path, b: Path) -> bool:
-    return all(np.array_equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
-
-
-def children(process: subprocess.Popen[str]) -> list[int]:
-    """The ranks' process numbers, by rank."""
-    command = ["ps", "-ww", "-o", "pid,args", "--ppid", str(process.pid)]  # whole lines
-    found = subprocess.run(command, capture_output=True, text=True, check=True)
-    return sorted(int(line.split()[0]) for line in found.stdout.splitlines()[1:] if "spawn_main" in line)
 
 
 def test_a_run_resumes_exactly(folder: Path) -> None:
@@ -153,20 +102,13 @@ def test_a_rank_that_is_killed_ends_the_run_with_one_line(folder: Path, rank: in
 
 
 def test_data_that_fail_on_one_rank_are_told_once_and_the_last_whole_iteration_is_saved(folder: Path) -> None:
-    records = [Datum(channels=3, height=12, width=12, data=bytes(432 if i != 285 else 5)) for i in range(300)]
-    write_lmdb(folder / "db", [(b"%04d" % i, record.SerializeToString()) for i, record in enumerate(records)])
+    write_records(folder, [(bytes(432 if i != 285 else 5), 0) for i in range(300)])
     end = run("solver-train", "solver.prototxt", *RANKS, "--set", "snapshot=1000", folder=folder)
     assert end.code == 1
     (complaint,) = end.complaints
     assert complaint.startswith("rank 1: net.prototxt:3:") and "record '0285' of db" in complaint
     assert [line for line in end.log if line.startswith("The data have failed; resume from run_iter_10.solverstate")]
     assert (folder / "run_iter_10.caffemodel").exists()  # 28 records an update: the 285th is of the eleventh
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_torchrun_on_two_machines(folder: Path) -> None:
