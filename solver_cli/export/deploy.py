@@ -133,11 +133,13 @@ def joined(train: Trunk, test: Trunk) -> tuple[NetSpec, set[str], set[str]]:
 
     Raises ConfigError where the net is another one in testing, but for layers behind it and its inputs' batches.
     """
-    own, other = ([x for x in _layers(each) if x[0].name not in each.aside] for each in (train, test))
-    learned = [layer for layer, _ in own]
-    more = [layer for layer, _ in other if layer not in learned]
+    learned, used = (
+        [layer for layer, _ in _layers(each) if layer.name not in each.aside and layer.type != "Silence"]
+        for each in (train, test)
+    )
+    more = [layer for layer in used if layer not in learned]
     tops = {top for layer in learned for top in layer.top}
-    alike = [layer for layer, _ in other if layer in learned] == learned and not any(tops & set(x.top) for x in more)
+    alike = [layer for layer in used if layer in learned] == learned and not any(tops & set(x.top) for x in more)
     known = {layer.name: layer for layer, _ in _layers(test)}
     ready = [pair for pair in _layers(train) if pair[0].name in train.aside]
     if not alike or any(known.get(layer.name, layer) != layer for layer, _ in ready):

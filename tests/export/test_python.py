@@ -303,6 +303,8 @@ layer { name: "scale" type: "Scale" bottom: "ip1" top: "ip1" param { lr_mult: 0.
 layer { name: "ip2" type: "InnerProduct" bottom: "ip1" top: "ip2" inner_product_param { num_output: 2
   weight_filler { type: "xavier" } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "ip2" bottom: "y" top: "loss" include { phase: TRAIN } }
+layer { name: "quiet" type: "Silence" bottom: "ip1" bottom: "y" include { phase: TRAIN } }
+layer { name: "heard" type: "TanH" bottom: "ip2" top: "heard" include { phase: TEST } }
 """
 SOLVERS = {
     "SGD": 'lr_policy: "step" gamma: 0.5 stepsize: 2 momentum: 0.9 clip_gradients: 0.8',
@@ -333,6 +335,7 @@ def test_the_loop_learns_what_the_solver_does(rule: str, folder: Path, monkeypat
     solver.close()
     monkeypatch.syspath_prepend(str(folder))
     loop = imported("train_made.py")
+    assert "def results(ip2: Tensor) -> Tensor:" in Path("made.py").read_text()
     theirs = module_of(sys.modules.pop("made"), "made.pt")
     loop.train(theirs, zip(*(x.split(6) for x in rows), strict=True))
     found, wanted = dict(theirs.named_parameters()), solver.net.params
