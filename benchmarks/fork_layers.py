@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from statistics import median
 from typing import Any
 
@@ -221,21 +221,22 @@ def rows() -> Iterator[Callable[[], Row]]:
                             .reshape(8, 64, 52, 52)))  # fmt: skip
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def report(about: str | None, script: str, rows: Iterable[Callable[[], Row]]) -> None:
+    """Measure the rows that the command line asks for, and print them."""
+    parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
     parser.add_argument("--only", default="", help="rows whose description has this text")
     parser.add_argument("--repeats", type=int, default=15)
     options = parser.parse_args()
     logging.getLogger("solver_cli").setLevel(logging.ERROR)
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    print(f"$ python benchmarks/fork_layers.py {' '.join(sys.argv[1:])}".rstrip())
+    print(f"$ python benchmarks/{script}.py {' '.join(sys.argv[1:])}".rstrip())
     print(f"{machine()}; 1 thread")
     print("milliseconds of CPU time, forward + backward, medians; ratio = plain / ours\n")
     print(f"{'ours':>9} {'plain':>9} {'ratio':>6}  layer")
     ratios = []
     with keep_memory():  # as `solver-train` does
-        for make in rows():
+        for make in rows:
             row = make()
             if options.only.lower() not in row.what.lower():
                 continue
@@ -249,4 +250,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    report(__doc__, "fork_layers", rows())

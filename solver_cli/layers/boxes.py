@@ -18,13 +18,14 @@ def area(boxes: Tensor, edge: float = 0.0) -> Tensor:
     return torch.where((size >= 0).all(-1), (size + edge).prod(-1), 0)
 
 
-def overlap(a: Tensor, b: Tensor, edge: float = 0.0) -> Tensor:
-    """Intersection over union of boxes, by the rules of broadcasting; boxes that do not meet: 0."""
+def overlap(a: Tensor, b: Tensor, edge: float = 0.0, areas: tuple[Tensor, Tensor] | None = None) -> Tensor:
+    """Intersection over union of boxes, by the rules of broadcasting; boxes that do not meet: 0. `areas`: if known."""
     width = torch.minimum(a[..., 2], b[..., 2]).sub_(torch.maximum(a[..., 0], b[..., 0]))
     height = torch.minimum(a[..., 3], b[..., 3]).sub_(torch.maximum(a[..., 1], b[..., 1]))
     meet = torch.minimum(width, height) >= 0
     shared = width.add_(edge).mul_(height.add_(edge))
-    union = (area(a, edge) + area(b, edge)).sub_(shared)
+    one, other = areas or (area(a, edge), area(b, edge))
+    union = (one + other).sub_(shared)
     return torch.where(meet & (shared > 0), shared / union, 0)  # an area may be infinite, or not be a number
 
 
@@ -86,15 +87,17 @@ def suppress(boxes: Tensor, there: Tensor, threshold: float, eta: float = 1.0) -
     kept = torch.zeros_like(there)
     most = torch.zeros_like(boxes[..., 0])  # its greatest overlap with the kept ones
     limit = boxes.new_full((lists, 1), threshold)
-    waiting, every = there, torch.arange(lists, device=boxes.device)
+    waiting, every, numbers = there, torch.arange(lists, device=boxes.device), torch.arange(length, device=boxes.device)
+    boxes, areas = boxes.movedim(2, 0).contiguous().movedim(0, 2), area(boxes)  # each coordinate for itself: twice as fast
     for _ in range(length):
         first = waiting.to(torch.uint8).argmax(1)
         found = waiting[every, first]
         if boxes.is_cpu and not found.any():
             break
         kept[every, first] |= found
-        most = torch.maximum(most, overlap(boxes[every, first].unsqueeze(1), boxes))
+        best = boxes[every, first].unsqueeze(1), areas[every, first].unsqueeze(1)
+        most = torch.maximum(most, overlap(best[0], boxes, areas=(best[1], areas)))
         if eta < 1:
             limit = torch.where(found.unsqueeze(1) & (limit > 0.5), limit * eta, limit)
-        waiting = waiting & (torch.arange(length, device=boxes.device) > first.unsqueeze(1)) & (most <= limit)
+        waiting = waiting & (numbers > first.unsqueeze(1)) & (most <= limit)
     return kept

@@ -45,10 +45,11 @@ class PriorBox(nn.Module):
                 for n, s, whole in zip(cells, step, size, strict=True))  # fmt: skip
         centres = torch.stack((x.expand(len(y), -1), y.unsqueeze(1).expand(-1, len(x))), 2).unsqueeze(2)  # (H, W, 1, 2)
         half = self.boxes.to(centres) / 2 / centres.new_tensor((size[1], size[0]))
-        top = torch.cat((centres - half, centres + half), 3).reshape(-1)
+        top = torch.cat((centres - half, centres + half), 3).view(-1, 4)
         if self.clip:
             top = top.clamp(0, 1)
-        return torch.stack((top, self.variance.to(top).repeat(len(top) // 4))).unsqueeze(0).to(features.dtype)
+        tops = [x.to(features.dtype) for x in (top, self.variance.to(top))]
+        return torch.stack((tops[0], tops[1].expand_as(top))).view(1, 2, -1)
 
 
 def _plane(x: Tensor) -> tuple[int, int]:

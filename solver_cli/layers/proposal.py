@@ -29,7 +29,8 @@ def anchors(base: int, ratios: Sequence[float], scales: Sequence[float]) -> Tens
 
 def _overlap(a: Tensor, b: Tensor) -> Tensor:
     """Of boxes in whole pixels: the last ones are inside."""
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2]) + 1).clamp(min=0).prod(-1)
+    width, height = (torch.minimum(a[..., i + 2], b[..., i + 2]) - torch.maximum(a[..., i], b[..., i]) + 1 for i in (0, 1))
+    shared = width.clamp_(min=0) * height.clamp_(min=0)
     areas = [(box[..., 2:] - box[..., :2] + 1).prod(-1) for box in (a, b)]
     return shared / (areas[0] + areas[1] - shared)
 
@@ -95,7 +96,7 @@ class Proposal(nn.Module):
         large = (high - low + 1 >= smallest).all(1)
         best, order = (scores[count:].permute(1, 2, 0).flatten() * large).sort(stable=True, descending=True)
         best, boxes = best[: self.before], torch.cat([low, high], 1)[order[: self.before]]
-        stands = standing(boxes, lambda a, b: _overlap(a, b) > self.overlap).nonzero().flatten()[: self.after]
+        stands = standing(boxes, lambda a, b: _overlap(a, b) > self.overlap, self.after).nonzero().flatten()[: self.after]
         return boxes[stands], best[stands]
 
 

@@ -7,23 +7,36 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-ROWS = 1 << 24  # pairs of boxes whose overlaps are held at once
+Falls = Callable[[Tensor, Tensor], Tensor]
+BLOCK = 512  # boxes that are looked at together: their overlaps stay in a processor's cache
 
 
-def standing(boxes: Tensor, falls: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Which of K boxes (K, 4), best first, stand: bool (K).
+def standing(boxes: Tensor, falls: Falls, enough: int | None = None) -> Tensor:
+    """Which of K boxes (K, 4), best first, stand: bool (K). Those behind the block in which there are `enough` do not.
 
-    `falls` says of boxes (n, 1, 4) and (1, K, 4) which of the second fall by the first. All boxes are looked at again until
-    nothing changes, which is after as many rounds as the longest chain of boxes that decide one another, seldom ten.
+    `falls` says of boxes (n, 1, 4) and (1, m, 4) which of the second fall by the first.
     """
-    count = len(boxes)
-    if count == 0:
-        return torch.ones(0, dtype=torch.bool, device=boxes.device)
-    step = max(1, ROWS // count)
-    hits = torch.cat([falls(boxes[i : i + step, None], boxes[None]).triu(i + 1) for i in range(0, count, step)])
-    stand = torch.ones(count, dtype=torch.bool, device=boxes.device)
+    stand = torch.zeros(len(boxes), dtype=torch.bool, device=boxes.device)
+    kept = boxes[:0]
+    for i in range(0, len(boxes), BLOCK):
+        block = boxes[i : i + BLOCK]
+        stand[i : i + BLOCK] = found = _settled(block, falls, ~falls(kept[:, None], block[None]).any(0))
+        kept = torch.cat((kept, block[found]))
+        if enough is not None and len(kept) >= enough:
+            break
+    return stand
+
+
+def _settled(boxes: Tensor, falls: Falls, alive: Tensor) -> Tensor:
+    """Which of the boxes that are alive stand.
+
+    All are looked at again until nothing changes, which is after as many rounds as the longest chain of boxes that decide
+    one another, seldom ten.
+    """
+    hits = falls(boxes[:, None], boxes[None]).triu(1)
+    stand = alive
     while True:
-        now = ~hits[stand].any(0)
+        now = alive & ~hits[stand].any(0)
         if torch.equal(now, stand):
             return stand
         stand = now
