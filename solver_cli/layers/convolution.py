@@ -19,6 +19,8 @@ from solver_cli.layers.common import Shape, canonical_axis
 from solver_cli.registry import SAME, Shapes, by_axis, layer
 
 FEW_PIXELS = 400  # of a picture
+FEW_OUTPUTS = 15  # channels, less than oneDNN works on at once
+SMALL = 20480  # values of one picture, for which torch does not ask oneDNN
 MOST_TAPS = 1 << 12  # along an axis, where they are gone through one by one
 
 
@@ -129,20 +131,32 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, g
         return F.conv1d(x.unsqueeze(2), weight.unsqueeze(2), bias, groups=group).squeeze(2)
     if windows.kernel == (1, 1) and windows.pad == (0, 0) and group == 1:
         pixels = x.movedim(1, -1)[:, :: windows.stride[0], :: windows.stride[1]]
-        if _better_as_product(x, pixels):
+        if _better_as_product(x, pixels, weight.shape[0]):
             return F.linear(pixels, weight.movedim(1, -1).flatten(1), bias).movedim(-1, 1)
     if axes <= 3:
+        plane = axes == 2 and _small_plane(x, weight)
+        if plane:
+            x, weight = x.view(x.shape), weight.view(weight.shape)  # one channel: views in the usual layout
         run = (F.conv1d, F.conv2d, F.conv3d)[axes - 1]
         y: Tensor = run(x, weight, bias, windows.stride, windows.pad, windows.dilation, group)
-        return y
+        return y.contiguous(memory_format=torch.channels_last) if plane else y
     return _convolve_many(x, weight, bias, windows, group)
 
 
-def _better_as_product(x: Tensor, pixels: Tensor) -> bool:
+def _better_as_product(x: Tensor, pixels: Tensor, outputs: int) -> bool:
     """Whether one matrix product over all `pixels` (N, H, W, C) beats torch's convolutions: up to twice as fast."""
     if x.device.type != "cpu" or torch.compiler.is_compiling():
         return False
-    return pixels.shape[1] * pixels.shape[2] <= FEW_PIXELS and x.is_contiguous(memory_format=torch.channels_last)
+    few = pixels.shape[1] * pixels.shape[2] <= FEW_PIXELS or outputs <= FEW_OUTPUTS
+    return few and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def _small_plane(x: Tensor, weight: Tensor) -> bool:
+    """Whether torch's own convolution has one channel of one picture to see: channels last it takes ten times as long."""
+    if x.device.type != "cpu" or torch.compiler.is_compiling() or x.shape[:2] != (1, 1) or x.numel() > SMALL:
+        return False
+    last = weight.is_contiguous(memory_format=torch.channels_last)
+    return last and x.is_contiguous() and weight.is_contiguous()
 
 
 def _convolve_many(x: Tensor, weight: Tensor, bias: Tensor | None, windows: Windows, group: int) -> Tensor:

@@ -193,8 +193,8 @@ class SoftmaxWithLoss(nn.Module):
         return loss + (total - total.detach())
 
     def _plain(self, x: Tensor, labels: Tensor) -> Tensor:
-        if self.axis == 1 and self.weight is None and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
-            loss = self._by_torch(x, labels)
+        if self.axis and self.weight is None and x.numel() < SMALL and x.is_cpu and not torch.compiler.is_compiling():
+            loss = self._by_torch(x.flatten(0, self.axis - 1), labels)
             if loss is not None:
                 return loss
         _same_batch(x, labels)

@@ -53,7 +53,7 @@ class Update:
         for group in self.groups:
             own = [gradients[i] for i in group.indices]
             lr, decay = local.rate_and_decay(now, group.mults, group.weights, own, rate, iteration)
-            if at_once and all(map(_alike, own, group.weights, *group.history)):
+            if at_once and _alike(own, group.weights, *group.history):
                 self._at_once(at_once, group, Turn(own, lr, decay, iteration, now, bad))
             else:
                 self._in_turn(group, Turn(own, lr, decay, iteration, now, bad))
@@ -153,19 +153,23 @@ def _groups(net: Net, history: list[Tensor]) -> list[Group]:
     return [Group(net, history, indices) for indices in by_multipliers.values()]
 
 
-def _alike(gradient: Tensor, *others: Tensor) -> bool:
-    """Whether the tensors lie in memory in the same order."""
-    return all(gradient.stride() == other.stride() for other in others)
+def _alike(*blobs: list[Tensor]) -> bool:
+    """Whether the tensors of each blob lie in memory in the same order."""
+    first, *others = ([x.is_contiguous() or x.stride() for x in tensors] for tensors in blobs)
+    return all(strides == first for strides in others)
 
 
 def _as_it_lies(x: Tensor) -> Tensor:
     """A view in the order of the memory; torch's kernels copy other tensors on a CPU, which takes four times as long."""
-    return x if x.is_contiguous() else x.movedim(1, -1)
+    return x if x.is_contiguous() else x.permute(0, *range(2, x.dim()), 1)
 
 
 def _gradients(blobs: Sequence[Tensor]) -> list[Tensor]:
     """The gradients; zeros where the loss does not reach a blob, such as statistics: in one piece, so that a net with many
     of them does not keep a GPU busy with making zeros."""
+    given = [blob.grad for blob in blobs]
+    if all(gradient is not None for gradient in given):
+        return [gradient for gradient in given if gradient is not None]
     found = {id(blob): torch.zeros_like(blob) if blob.grad is None else blob.grad for blob in blobs if not _plain(blob)}
     missing = [blob for blob in blobs if _plain(blob)]
     if missing:

@@ -151,6 +151,18 @@ def test_slice(settings, tops, sizes):
     assert [tuple(piece.shape) for piece in pieces] == [(2, size) for size in sizes]
 
 
+def test_the_gradient_of_few_channels_of_a_concat_lies_dense():
+    concat = OneLayer('type: "Concat"', (2, 3, 4, 5), (2, 20, 4, 5))
+    bottoms = [normal(2, n, 4, 5).detach().to(memory_format=torch.channels_last).requires_grad_() for n in (3, 20)]
+    seen: list[torch.Tensor] = []
+    made = [x * 2 for x in bottoms]
+    made[0].register_hook(seen.append)
+    weights = normal(2, 23, 4, 5, grad=False).to(memory_format=torch.channels_last)
+    (concat(*made) * weights).sum().backward()
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    assert torch.cat([x.grad for x in bottoms], 1).equal(2 * weights)
+
+
 def test_crop_keeps_the_axes_before_its_own():
     x = torch.arange(24.0).reshape(2, 3, 4)
     top = OneLayer('type: "Crop" crop_param { axis: -2 offset: 1 offset: 2 }', (2, 3, 4), (9, 2, 2))(x, torch.zeros(9, 2, 2))

@@ -7,6 +7,7 @@ import torch
 from one_layer import OneLayer, normal
 
 from solver_cli.errors import ConfigError, DataError
+from solver_cli.layers import product
 
 
 class Geometry(NamedTuple):
@@ -241,3 +242,30 @@ def test_a_kernel_of_one_pixel_gives_the_same_in_channels_last(size, stride):
     assert tops[1].is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(*tops)
     torch.testing.assert_close(*gradients)
+
+
+def test_one_channel_of_one_small_picture_gives_the_same_in_channels_last():
+    text = "num_output: 4 kernel_size: 3 pad: 1 weight_filler { type: 'gaussian' std: 1 }"
+    layer = OneLayer(f'type: "Convolution" convolution_param {{ {text} }}', (1, 1, 6, 7))
+    weight, bias = layer.params
+    x = normal(1, 1, 6, 7)
+    found = []
+    for layout in (torch.contiguous_format, torch.channels_last):
+        weight.data = weight.data.to(memory_format=layout)
+        top = layer(x)
+        found.append([top, *torch.autograd.grad(top.square().sum(), [x, weight, bias])])
+    assert found[1][0].is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("shape", [(16, 2048), (9, 3, 2048)])
+def test_large_inner_products_are_what_torchs_are(shape, monkeypatch):
+    monkeypatch.setattr(product, "_made_by_amd", lambda: True)
+    draws = torch.Generator().manual_seed(1)
+    x, weight, bias = (torch.randn(size, generator=draws).requires_grad_() for size in (shape, (512, 2048), (512,)))
+    found = []
+    for run in (product.linear, torch.nn.functional.linear):
+        top = run(x, weight, bias)
+        found.append([top.detach(), *torch.autograd.grad(top.square().sum(), [x, weight, bias])])
+    assert product.linear(x, weight, bias).grad_fn.name() == "_LinearBackward"
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-2)
