@@ -373,8 +373,6 @@ def _elsewhere(name: str, text: str, root: Any, where: Where) -> str:
     if opened is not where:
         known = name in root.fields_by_name
         return f": is a '}}' missing before it, for the '{{' at {opened.line}:{opened.column}?" if known else ""
-    if root.name == "SolverParameter" and name == "params_pair":
-        return ": these are several solvers of Intel's: give each a file, and go on from one to the next by --weights"
     other = {"NetParameter": "SolverParameter", "SolverParameter": "NetParameter"}.get(root.name, "")
     if other and name in _message_named(root, other).fields_by_name:
         kinds = ("net", "solver") if root.name == "SolverParameter" else ("solver", "net")

@@ -22,8 +22,8 @@ LAYER, SOLVER = ([f.name for f in of.DESCRIPTOR.fields if f.number < 3000] for o
     [
         (
             "params_pair { solver_params { max_iter: 3 } batch_size: 8 }",
-            "1:1: SolverParameter has no field 'params_pair': these are several solvers of Intel's: give each a file, and "
-            "go on from one to the next by --weights",
+            "1:1: SolverParameter has no field 'params_pair' (of Intel's fork): solver-train trains such a schedule of "
+            "solvers; here one of them is wanted, in a file of its own",
         ),
         ("device_id: 0,1", "1:1: field 'device_id' takes one value; several GPUs: device_id: [0, 1], or --gpu 0,1"),
         ("max_iter: 3\ndevice_id: [0, 1.5]", "2:1: field 'device_id' takes one value; several GPUs: device_id: [0, 1], or --gpu 0,1"),
