@@ -296,6 +296,8 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
         if several := _several_values(text, where, descriptor):
             return several
         near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
+        if match[2] == "transform_param" and match[1].endswith("DataParameter"):  # Caffe of August 2014 had it there
+            near = ": it stands in the layer: move it out of these braces"
         near = near or _elsewhere(match[2], text, root, where)
         remedy = "" if near.startswith(" (did") or ":" in near or not match[2].isidentifier() else REMEDY
         return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy}", where)

@@ -179,3 +179,12 @@ def test_several_gpus_of_a_solver(text: str, first: int, all_of_them: list[int])
     assert place.find("max_iter").line == 3 + text.count("\n")
     with pytest.raises(ConfigError, match=f"{4 + text.count(chr(10))}:1: SolverParameter has no field 'mx'"):
         prototxt.parse(f"base_lr: 1\n{text}\nmax_iter: 3\nmx: 2", SolverParameter)
+
+
+def test_transform_param_within_a_data_param_belongs_to_the_layer() -> None:
+    text = 'layer { type: "ImageData" image_data_param { batch_size: 1 transform_param { scale: 2 } } }'
+    with pytest.raises(ConfigError) as error:
+        prototxt.parse(text, NetParameter, "n")
+    assert str(error.value) == (
+        "n:1:60: ImageDataParameter has no field 'transform_param': it stands in the layer: move it out of these braces"
+    )
