@@ -21,7 +21,6 @@ TYPES = {
     ),
     "Intel": "EvalDetection MKLBatchNorm MnActivation",
     "LiteFlowNet": "ExpMax Grid NegSquare Warp",
-    "MS-CNN": "BboxAccuracy BoxOutput DecodeBBox DetectionAccuracy DetectionLoss ImageGtData ProposalTarget",
     "MobileNet-YOLO": "AssistedExcitation GaussianYolov3 LaneData SegmentationEvaluate YoloSeg",
     "NVCaffe": "TRT",
     "NormFace": (

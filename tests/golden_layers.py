@@ -23,7 +23,7 @@ SLACK = 2  # another order of summation
 TESTED_ELSEWHERE = {  # files, code
     *("Data", "HDF5Data", "HDF5Output", "ImageData", "MemoryData", "Python", "WindowData"),
     *("AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"),
-    *("ImageLabelmapData/dss", "ImageLabelmapData/hed", "ImageLabelmapData/rcf"),
+    *("ImageGtData", "ImageLabelmapData/dss", "ImageLabelmapData/hed", "ImageLabelmapData/rcf"),
 }
 
 

@@ -16,6 +16,8 @@ from solver_cli.layers import group_norm as group_norm
 from solver_cli.layers import inner_product as inner_product
 from solver_cli.layers import loss as loss
 from solver_cli.layers import lstm as lstm
+from solver_cli.layers import mscnn as mscnn
+from solver_cli.layers import mscnn_boxes as mscnn_boxes
 from solver_cli.layers import multibox as multibox
 from solver_cli.layers import neuron as neuron
 from solver_cli.layers import normalization as normalization
@@ -24,6 +26,7 @@ from solver_cli.layers import permute as permute
 from solver_cli.layers import pooling as pooling
 from solver_cli.layers import prior_box as prior_box
 from solver_cli.layers import proposal as proposal
+from solver_cli.layers import proposal_target as proposal_target
 from solver_cli.layers import rearrange as rearrange
 from solver_cli.layers import recurrent as recurrent
 from solver_cli.layers import resizing as resizing

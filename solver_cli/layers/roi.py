@@ -64,7 +64,7 @@ class ROIPooling(nn.Module):
 
     def __init__(self, param: ROIPoolingParameter, shapes: Sequence[Shape]):
         super().__init__()
-        self.size = _pooled_size(param)
+        self.size = pooled_size(param)
         self.scale, self.pad = param.spatial_scale, param.pad_ratio
 
     def forward(self, x: Tensor, rois: Tensor) -> Tensor:
@@ -82,7 +82,7 @@ class ROIPooling(nn.Module):
         return _within((cell * step).floor() + start[:, None], ((cell + 1) * step).ceil() + start[:, None], size)
 
 
-def _pooled_size(param: ROIPoolingParameter) -> Size:
+def pooled_size(param: ROIPoolingParameter) -> Size:
     """pooled_h x pooled_w, or Intel's pooled_size."""
     if len(param.pooled_size) > 2:
         raise ConfigError(

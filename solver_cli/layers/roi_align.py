@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from solver_cli.caffe_pb2 import LayerParameter, ROIAlignParameter
+from solver_cli.caffe_pb2 import LayerParameter, ROIAlignParameter, ROIPoolingParameter
 from solver_cli.errors import ConfigError
 from solver_cli.layers.common import Shape
-from solver_cli.layers.roi import checked_rois, pictures_of
+from solver_cli.layers.roi import checked_rois, pictures_of, pooled_size
 from solver_cli.registry import Shapes, layer
 
 PIECE = 1 << 26  # values of rois, summed up along the height, that are held at once
@@ -46,10 +46,13 @@ class ROIAlign(nn.Module):
 
     def forward(self, x: Tensor, rois: Tensor) -> Tensor:
         rois = checked_rois(x, rois)
-        n, c, h, w = x.shape
         x1, y1, x2, y2 = (rois[:, 1:] * self.scale).to(x.dtype).unbind(1)
-        rows = self._weights(y1, y2, self.size[0], h)  # (R, pooled_h, H)
-        columns = self._weights(x1, x2, self.size[1], w)
+        rows = self._weights(y1, y2, self.size[0], x.shape[2])  # (R, pooled_h, H)
+        return self._summed(x, rois, rows, self._weights(x1, x2, self.size[1], x.shape[3]))
+
+    def _summed(self, x: Tensor, rois: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """The values of each roi's picture, by weights (R, pooled_h, H) and (R, pooled_w, W)."""
+        n, c, h, w = x.shape
         of_picture = pictures_of(rois, x)[:, None] == torch.arange(n, device=x.device)
         rows = (rows[:, :, None] * of_picture[:, None, :, None]).flatten(2)  # (R, pooled_h, N H)
         lines = x.permute(0, 2, 1, 3).reshape(n * h, c * w)
@@ -68,6 +71,33 @@ class ROIAlign(nn.Module):
         counts = (sample < count[:, None, None]) & (at >= -1) & (at <= size)
         near = (at.clamp(0, size - 1)[..., None] - torch.arange(size, device=cell.device)).abs_()
         return ((1 - near).relu_() * counts[..., None]).sum(2) / count[:, None, None]
+
+
+@layer("ROIAlign/mscnn", origin="MS-CNN", param="roi_pooling_param", bottoms=2)
+class GridOfRoi(ROIAlign):
+    """top = bilinear samples at the corners of pooled_h x pooled_w cells of each roi: (R, C, pooled_h + 1, pooled_w + 1)
+
+    Corners, pad_ratio of the sides further out, times spatial_scale and half a place back. A sample further than half a
+    place outside counts 0, and so do all of a roi without height or width.
+    """
+
+    def __init__(self, param: ROIPoolingParameter, shapes: Sequence[Shape]):
+        nn.Module.__init__(self)
+        self.size, self.scale, self.pad = pooled_size(param), param.spatial_scale, param.pad_ratio
+
+    def forward(self, x: Tensor, rois: Tensor) -> Tensor:
+        rois = checked_rois(x, rois)
+        pad = (rois[:, 3:] - rois[:, 1:3] + 1) * self.pad
+        low, high = ((at * self.scale - 0.5).to(x.dtype) for at in (rois[:, 1:3] - pad, rois[:, 3:] + pad))
+        good = (high > low).all(1)[:, None, None]
+        rows = self._grid(low[:, 1], high[:, 1], self.size[0], x.shape[2]) * good
+        return self._summed(x, rois, rows, self._grid(low[:, 0], high[:, 0], self.size[1], x.shape[3]))
+
+    def _grid(self, start: Tensor, end: Tensor, n: int, size: int) -> Tensor:
+        """What each place along an axis counts for at the ends of n cells of R rois: (R, n + 1, size)."""
+        at = start[:, None] + torch.arange(n + 1, device=start.device) * ((end - start) / n)[:, None]
+        near = (at.clamp(0, size - 1)[..., None] - torch.arange(size, device=at.device)).abs()
+        return (1 - near).relu() * ((at >= -0.5) & (at <= size - 0.5))[..., None]
 
 
 def _pooled(lines: Tensor, rows: Tensor, columns: Tensor, channels: int) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 from torch import Tensor
@@ -29,16 +30,20 @@ def max_integral(precision: Floats, recall: Floats) -> float:
     return float((greatest[:-1] * steps)[steps > EPS].sum() + recall[0] * greatest[0])
 
 
-def eleven_point(precision: Floats, recall: Floats) -> float:
-    """The mean over the recalls 0, 0.1 ... 1 of the greatest precision there or beyond, as VOC 2007 has it."""
+def at_recalls(precision: Floats, recall: Floats, steps: int = 10) -> float:
+    """The mean over the recalls 0, 1 / steps ... 1 of the greatest precision there or beyond, as VOC 2007 has it.
+
+    With 100 steps COCO's (Cascade R-CNN).
+    """
     recall = recall.astype(np.float64)  # as the fork compares: the float32 0.7 is less than the double
-    return float(np.mean([precision[recall >= i / 10].max(initial=0) for i in range(11)]))
+    return float(np.mean([precision[recall >= i / steps].max(initial=0) for i in range(steps + 1)]))
 
 
 AP_VERSIONS: dict[str, Callable[[Floats, Floats], float]] = {
     "Integral": integral,
     "MaxIntegral": max_integral,
-    "11point": eleven_point,
+    "11point": at_recalls,
+    "101point": partial(at_recalls, steps=100),
 }
 
 

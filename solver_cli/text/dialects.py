@@ -94,6 +94,8 @@ ROWS = (
     Row("L1Loss", "nvcaffe", usual=True, registered="L1Loss"),
     Row("Normalize", "normface", "normalize_param"),
     Row("Normalize", "ssd", "norm_param", usual=True),
+    Row("ROIAlign", "mscnn", "roi_pooling_param"),
+    Row("ROIAlign", "py-rfcn-priv", usual=True, registered="ROIAlign"),
     Row("SigmoidCrossEntropyLoss", BVLC, "loss_param", beside="ImageLabelmapData:image_data_param.normalize"),
     Row("SigmoidCrossEntropyLoss", "rcf", beside=RCF),
     Row("SigmoidCrossEntropyLoss", "hed", beside="ImageLabelmapData"),

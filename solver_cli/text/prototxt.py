@@ -296,6 +296,8 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
         if several := _several_values(text, where, descriptor):
             return several
         near = has_field(match[2]) or (nearest(match[2], descriptor.fields_by_name) if descriptor else "")
+        if match[2] == "transform_param" and match[1].endswith("DataParameter"):  # Caffe of August 2014 had it there
+            near = ": it stands in the layer: move it out of these braces"
         near = near or _elsewhere(match[2], text, root, where)
         remedy = "" if near.startswith(" (did") or ":" in near or not match[2].isidentifier() else REMEDY
         return ConfigError(f"{match[1]} has no field '{match[2]}'{near}{remedy}", where)
@@ -373,8 +375,6 @@ def _elsewhere(name: str, text: str, root: Any, where: Where) -> str:
     if opened is not where:
         known = name in root.fields_by_name
         return f": is a '}}' missing before it, for the '{{' at {opened.line}:{opened.column}?" if known else ""
-    if root.name == "SolverParameter" and name == "params_pair":
-        return ": these are several solvers of Intel's: give each a file, and go on from one to the next by --weights"
     other = {"NetParameter": "SolverParameter", "SolverParameter": "NetParameter"}.get(root.name, "")
     if other and name in _message_named(root, other).fields_by_name:
         kinds = ("net", "solver") if root.name == "SolverParameter" else ("solver", "net")

@@ -42,6 +42,11 @@ layer { name: "data" type: "VideoData" top: "data" top: "label" transform_param 
   video_data_param { source: "../data/video.txt" batch_size: 2 modality: RGB name_pattern: "p%d.png" new_height: 20
     new_width: 18 } }
 """
+OBJECTS = """
+layer { name: "data" type: "ImageGtData" top: "data" top: "label" image_gt_data_param { source: "../data/pairs/windows.txt"
+  root_folder: "../data/pairs/" batch_size: 2 downsample_rate: 4 field_w: 8 field_h: 8 do_multiple_scale: true min_scale: 4
+  max_scale: 16 min_whaspect: 0.5 max_whaspect: 2 } }
+"""
 LABELMAPS = """
 layer { name: "data" type: "ImageLabelmapData" top: "data" top: "label" transform_param { crop_size: 16 }
   image_data_param { source: "../data/pairs/list.txt" %s } }
@@ -72,9 +77,7 @@ IDLE = {
 
 
 INPUT = 'layer { name: "in" type: "Input" top: "x" input_param { shape { dim: 4 dim: 3 dim: 2 dim: 2 } } }'
-TWO = (
-    'layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: %s } shape { dim: %s } } }'
-)
+TWO = 'layer { name: "in" type: "Input" top: "x" top: "z" input_param { shape { dim: %s } shape { dim: %s } } }'
 BALANCED = TWO % ("2 dim: 1 dim: 3 dim: 4", "2 dim: 1 dim: 3 dim: 4") + (
     'layer { name: "other" type: "%s" include { stage: "never" } } '
     'layer { name: "test" type: "SigmoidCrossEntropyLoss" bottom: "x" bottom: "z" top: "y" }'
@@ -84,7 +87,8 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "SigmoidCrossEntropyLoss/hed": BALANCED % "ImageLabelmapData",
     "SigmoidCrossEntropyLoss/rcf": BALANCED % "AutoCrop",
     "FocalLoss": TWO % ("4 dim: 3", "4") + 'layer { name: "test" type: "FocalLoss" bottom: "x" bottom: "z" top: "y" }',
-    "Proposal": TWO % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 4 dim: 3 dim: 4")
+    "Proposal": TWO
+    % ("1 dim: 2 dim: 3 dim: 4", "1 dim: 4 dim: 3 dim: 4")
     + 'layer { name: "info" type: "Input" top: "i" input_param { shape { dim: 1 dim: 3 } } } '
     'layer { name: "test" type: "Proposal" bottom: "x" bottom: "z" bottom: "i" top: "y" '
     "proposal_param { ratio: 1 scale: 8 } }",
@@ -94,15 +98,18 @@ EXAMPLES = {  # nets of types that nobody has recorded
     + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" smoothl1_param { turn_point: 0.5 } }',
     "SmoothL1Loss/rfcn": TWO % ("4 dim: 3", "4 dim: 3")
     + 'layer { name: "test" type: "SmoothL1Loss" bottom: "x" bottom: "z" top: "y" top: "e" loss_weight: 1 loss_weight: 0 }',
-    "Yolov3": TWO % ("1 dim: 7 dim: 3 dim: 3", "1 dim: 1 dim: 9 dim: 5")
+    "Yolov3": TWO
+    % ("1 dim: 7 dim: 3 dim: 3", "1 dim: 1 dim: 9 dim: 5")
     + 'layer { name: "test" type: "Yolov3" bottom: "x" bottom: "z" top: "y" '
     "yolov3_param { use_logic_gradient: true num: 1 num_class: 2 mask: 0 biases: 10 biases: 14 } }",
     "BatchNorm/intel": INPUT
     + 'layer { name: "test" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_weight_bias: true } }',
-    "CtcLoss": TWO % ("3 dim: 2 dim: 4", "2 dim: 2")
+    "CtcLoss": TWO
+    % ("3 dim: 2 dim: 4", "2 dim: 2")
     + 'layer { name: "test" type: "CtcLoss" bottom: "x" bottom: "z" top: "y" '
     "ctc_loss_param { alphabet_size: 4 time_step: 3 } }",
-    "DetectNetTransformation": TWO % ("2 dim: 3 dim: 8 dim: 9", "2 dim: 1 dim: 3 dim: 16")
+    "DetectNetTransformation": TWO
+    % ("2 dim: 3 dim: 8 dim: 9", "2 dim: 1 dim: 3 dim: 16")
     + 'layer { name: "test" type: "DetectNetTransformation" bottom: "x" bottom: "z" top: "y" top: "w" '
     "transform_param { mean_value: 1 } detectnet_augmentation_param { crop_prob: 1 scale_prob: 1 } }",
     "DiceCoefLoss": TWO % ("2 dim: 3 dim: 2", "2 dim: 1 dim: 2")
@@ -118,6 +125,30 @@ EXAMPLES = {  # nets of types that nobody has recorded
     "GroupNorm": INPUT + 'layer { name: "test" type: "GroupNorm" bottom: "x" top: "y" group_norm_param { num_groups: 3 } }',
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("HSwish", "HardSwish")},
     **{kind: INPUT + f'layer {{ name: "test" type: "{kind}" bottom: "x" top: "y" }}' for kind in ("Insanity", "Mish")},
+    **{
+        f"Detection{name}": TWO
+        % ("2 dim: 6 dim: 3 dim: 4", "2 dim: 6 dim: 3 dim: 4")
+        + f'layer {{ name: "test" type: "Detection{name}" bottom: "x" bottom: "z" top: "y" {tops} detection_{low}_param {{ '
+        "cls_num: 2 field_w: 8 field_h: 8 downsample_rate: 8 } }"
+        for name, low, tops in (("Loss", "loss", ""), ("Accuracy", "accuracy", 'top: "i"'))
+    },
+    "BboxAccuracy": TWO
+    % ("3 dim: 8", "3 dim: 5")
+    + 'layer { name: "m" type: "Input" top: "m" input_param { shape { dim: 3 dim: 6 } } } '
+    'layer { name: "test" type: "BboxAccuracy" bottom: "x" bottom: "z" bottom: "m" top: "y" }',
+    "BoxOutput": TWO
+    % ("1 dim: 6 dim: 3 dim: 4", "1")
+    + 'layer { name: "test" type: "BoxOutput" bottom: "x" top: "y" box_output_param { '
+    "field_w: 8 field_h: 8 downsample_rate: 8 } }",
+    "DecodeBBox": TWO % ("3 dim: 8", "3 dim: 5")
+    + 'layer { name: "test" type: "DecodeBBox" bottom: "x" bottom: "z" top: "y" }',
+    "ProposalTarget": TWO
+    % ("3 dim: 5", "2 dim: 7")
+    + 'layer { name: "test" type: "ProposalTarget" bottom: "x" bottom: "z" top: "a" top: "b" top: "c" top: "d" top: "e" '
+    'top: "f" top: "g" proposal_target_param { cls_num: 2 img_width: 64 img_height: 64 } }',
+    "ROIAlign/mscnn": TWO % ("1 dim: 2 dim: 5 dim: 5", "3 dim: 5")
+    + 'layer { name: "test" type: "ROIAlign" bottom: "x" bottom: "z" top: "y" '
+    "roi_pooling_param { pooled_h: 2 pooled_w: 2 } }",
     "Reverse": INPUT + 'layer { name: "test" type: "Reverse" bottom: "x" top: "y" reverse_param { axis: 1 } }',
     "Transpose": INPUT + 'layer { name: "test" type: "Transpose" bottom: "x" top: "y" '
     "transpose_param { dim: [3, 2, 0, 1] } }",
@@ -175,6 +206,9 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
             recorded = json.loads(file["cases"].tobytes()).values()
         yield from ((case["phase"], case["prototxt"]) for case in recorded)
         return
+    if kind.name == "ImageGtData":
+        yield "TRAIN", OBJECTS
+        return
     if word(kind) == "ImageLabelmapData":
         rcf = 'layer { name: "cut" type: "AutoCrop" bottom: "data" bottom: "data" top: "y" }' * kind.name.endswith("rcf")
         yield "TRAIN", LABELMAPS % ("normalize: true" * kind.name.endswith("dss")) + rcf
@@ -191,7 +225,7 @@ def texts(kind: LayerType) -> Iterator[tuple[str, str]]:
 
 
 def folder(kind: LayerType) -> Path:
-    if word(kind) in ("AnnotatedData", "DenseImageData", "ImageLabelmapData", "ImageSegData", "VideoData"):
+    if word(kind) in ("AnnotatedData", "DenseImageData", "ImageGtData", "ImageLabelmapData", "ImageSegData", "VideoData"):
         return FORKS
     return recorded_at(kind).parent if recorded_at(kind).exists() else GOLDEN / "data_layers" / "source"
 

@@ -31,6 +31,7 @@ from solver_cli.registry import layer_types
 
 NOT_ON_A_CPU = {"pooling_stochastic"}  # what Caffe has on a GPU only, and we everywhere
 UNRECORDED = {  # tested by themselves
+    *("BboxAccuracy", "BoxOutput", "DecodeBBox", "DetectionAccuracy", "DetectionLoss", "ProposalTarget", "ROIAlign/mscnn"),
     *("AutoCrop", "Reverse", "Transpose", "SigmoidCrossEntropyLoss/hed", "SigmoidCrossEntropyLoss/rcf"),
     *("BatchNorm/intel", "CtcLoss", "DiceCoefLoss", "FocalLoss", "Proposal", "ROIAlign", "SeLu", "SmoothL1Loss/normface"),
     "SmoothL1Loss/ssd",

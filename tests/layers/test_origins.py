@@ -8,7 +8,7 @@ from solver_cli import elsewhere
 from solver_cli.net import plan as _plan  # noqa: F401 - registers every layer
 from solver_cli.registry import layer_types
 
-FORKS_DATA = {"AnnotatedData", "DenseImageData", "ImageSegData", "VideoData"}
+FORKS_DATA = {"AnnotatedData", "DenseImageData", "ImageGtData", "ImageSegData", "VideoData"}
 OTHERS = {name for name in TESTED_ELSEWHERE if name in FORKS_DATA or "/" in name}
 BVLCS = {name for name in TYPES if name[0] != "_"} | TESTED_ELSEWHERE - OTHERS
 
@@ -22,7 +22,7 @@ def test_the_others_name_their_fork() -> None:
     assert not [name for name, kind in layer_types().items() if not kind.origin.strip()]
     for name, kind in layer_types().items():
         dialect = name.partition("/")[2]
-        same = {"rcnn": "R-CNN", "rfcn": "R-FCN", "yolo": "MobileNet-YOLO"}.get(dialect, dialect)
+        same = {"mscnn": "MS-CNN", "rcnn": "R-CNN", "rfcn": "R-FCN", "yolo": "MobileNet-YOLO"}.get(dialect, dialect)
         assert not dialect or kind.origin.lower() == same.lower()
 
 

@@ -131,6 +131,7 @@ def test_types_that_wait() -> None:
     assert waiting == {
         *("DetectionEvaluate", "DetectionOutput", "Filter", "HDF5Output", "Proposal", "Python", "ROIAlign"),
         *("DetectNetTransformation", "YoloDetectionOutput", "Yolov3DetectionOutput"),
+        *("BoxOutput", "DecodeBBox", "DetectionLoss", "ProposalTarget"),
     }
 
 

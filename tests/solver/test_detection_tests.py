@@ -52,6 +52,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "", net: str 
         ("Integral", 1 / 3 + 2 / 9, "0.185185"),
         ("MaxIntegral", 1 / 3 + 2 / 9, "0.185185"),
         ("11point", (4 + 3 * 2 / 3) / 11, "0.181818"),
+        ("101point", (34 + 33 * 2 / 3) / 101, "0.184818"),
     ],
 )
 def test_average_precisions(version, of_one, mean, tmp_path, monkeypatch):

@@ -53,6 +53,8 @@ INPUT = 'layer { name: "in" type: "Input" top: "a" input_param { shape { dim: 1 
         ('type: "Normalize"', "Normalize/ssd"),
         ('type: "Normalize" norm_param { }', "Normalize/ssd"),
         ('type: "Normalize" normalize_param { normalize_type: "L2" }', "Normalize/normface"),
+        ('type: "ROIAlign" roi_align_param { pooled_h: 2 }', "ROIAlign"),
+        ('type: "ROIAlign" roi_pooling_param { pooled_h: 2 }', "ROIAlign/mscnn"),
         ('type: "SmoothL1Loss" ' + 2 * BOTTOM, "SmoothL1Loss/rcnn"),
         ('type: "SmoothL1Loss" ' + 4 * BOTTOM, "SmoothL1Loss/rcnn"),
         ('type: "SmoothL1Loss" smooth_l1_loss_param { sigma: 3 }' + 2 * BOTTOM, "SmoothL1Loss/rcnn"),

@@ -22,8 +22,8 @@ LAYER, SOLVER = ([f.name for f in of.DESCRIPTOR.fields if f.number < 3000] for o
     [
         (
             "params_pair { solver_params { max_iter: 3 } batch_size: 8 }",
-            "1:1: SolverParameter has no field 'params_pair': these are several solvers of Intel's: give each a file, and "
-            "go on from one to the next by --weights",
+            "1:1: SolverParameter has no field 'params_pair' (of Intel's fork): solver-train trains such a schedule of "
+            "solvers; here one of them is wanted, in a file of its own",
         ),
         ("device_id: 0,1", "1:1: field 'device_id' takes one value; several GPUs: device_id: [0, 1], or --gpu 0,1"),
         ("max_iter: 3\ndevice_id: [0, 1.5]", "2:1: field 'device_id' takes one value; several GPUs: device_id: [0, 1], or --gpu 0,1"),
@@ -179,3 +179,12 @@ def test_several_gpus_of_a_solver(text: str, first: int, all_of_them: list[int])
     assert place.find("max_iter").line == 3 + text.count("\n")
     with pytest.raises(ConfigError, match=f"{4 + text.count(chr(10))}:1: SolverParameter has no field 'mx'"):
         prototxt.parse(f"base_lr: 1\n{text}\nmax_iter: 3\nmx: 2", SolverParameter)
+
+
+def test_transform_param_within_a_data_param_belongs_to_the_layer() -> None:
+    text = 'layer { type: "ImageData" image_data_param { batch_size: 1 transform_param { scale: 2 } } }'
+    with pytest.raises(ConfigError) as error:
+        prototxt.parse(text, NetParameter, "n")
+    assert str(error.value) == (
+        "n:1:60: ImageDataParameter has no field 'transform_param': it stands in the layer: move it out of these braces"
+    )
