@@ -224,10 +224,10 @@ def row(kind: str, name: str, found: list[dict[str, Block]], two: Two) -> str:
 class Nothing:
     """Does nothing at all, whatever it is asked for."""
 
-    def __getattr__(self, name: str) -> Callable[[], None]:
+    def __getattr__(self, name: str) -> Callable[..., None]:
         return self.nothing
 
-    def nothing(self) -> None:
+    def nothing(self, *args: Any) -> None:
         pass
 
 
