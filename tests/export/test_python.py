@@ -171,6 +171,7 @@ CASES = [x for x in names(False, TYPES + FORK_TYPES) if x.removeprefix("forks/")
 
 @pytest.mark.parametrize("name", CASES)
 def test_recorded_layer(name: str) -> None:
+    """It computes what real Caffe does, and what it learns in the phase TEST."""
     case = named(name)
     net = Net.from_text(case["prototxt"], "TEST", seed=1)
     set_params(net.params.get("test", []), case)
@@ -184,11 +185,21 @@ def test_recorded_layer(name: str) -> None:
     Path("made.py").write_text(module.source())
     torch.save(module.state(), "made.pt")
     made = module_of(imported(str(Path("made.py").absolute())), "made.pt").eval()
-    inputs = {x: tensor.detach() for x, tensor in feed(case).items()}
-    found = made(*inputs.values())
-    wanted = [blob for name, blob in net(inputs)[1].items() if name in net.outputs]
-    for mine, theirs in zip(wanted, found if isinstance(found, tuple) else (found,), strict=True):
+    inputs = feed(case)
+    for _ in range(case.get("n_forward", 1)):
+        found, (_, blobs) = made(*inputs.values()), net(inputs)
+    wanted = [blob for name, blob in blobs.items() if name in net.outputs]
+    found = found if isinstance(found, tuple) else (found,)
+    for mine, theirs in zip(wanted, found, strict=True):
         torch.testing.assert_close(theirs.to(mine.dtype), mine, rtol=1e-5, atol=1e-6, equal_nan=True)
+    if case.get("backward", True) and case["phase"] == "TEST" and list(case["tops"]) == net.outputs:
+        pairs = [
+            (top, case[f"top_diff_{i}"]) for i, top in enumerate(found) if f"top_diff_{i}" in case and top.requires_grad
+        ]
+        sum((top * weight.view_as(top)).sum() for top, weight in pairs).backward()
+        for i, x in enumerate(inputs.values()):
+            if f"bottom_diff_{i}" in case and case[f"bottom_diff_{i}"].any():
+                assert_close(x.grad, case, f"bottom_diff_{i}")
 
 
 LOSSES = [x for x in names(False, TYPES + FORK_TYPES) if {*registered(named(x)["prototxt"])} & {*torch_losses.RULES}]
