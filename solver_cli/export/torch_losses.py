@@ -16,7 +16,7 @@ def accuracy(scores: Tensor, labels: Tensor, top_k: int = 1, ignored: int | None
     valid = torch.ones_like(target, dtype=torch.bool) if ignored is None else target != ignored
     own = scores.gather(1, target.where(valid, 0).unsqueeze(1))
     hits = ((scores >= own).sum(1) <= top_k) & valid
-    return hits.sum() / valid.sum()
+    return hits.sum() / valid.sum().clamp(min=1)
 '''
 CONTRASTIVE = '''
 def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, margin: float) -> Tensor:
@@ -24,11 +24,11 @@ def contrastive_loss(a: Tensor, b: Tensor, similar: Tensor, margin: float) -> Te
 
     The gradient of d is Caffe's (a - b) / (d + 1e-4), which is finite where a = b.
     """
-    squares = (a - b).square().sum(1)
+    squares = (a - b).square().flatten(1).sum(1)
     d = squares.detach().sqrt()
     d = d + (squares - squares.detach()) / (2 * (d + 1e-4))
     apart = F.relu(margin - d).square()
-    return torch.where(similar.flatten() != 0, squares, apart).sum() / (2 * len(a))
+    return torch.where(similar.flatten().long() != 0, squares, apart).sum() / (2 * len(a))
 '''
 Rule = Callable[[LayerParameter, list[str], Shape, Writer], str]  # (layer, bottoms, shape of bottom 0, writer)
 BOUND = "Caffe reports no loss of a record above 87.34 (its gradient knows no bound)."
@@ -63,9 +63,12 @@ def softmax_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer)
     )
     ignored = f", ignore_index={param.loss_param.ignore_label}" if param.loss_param.HasField("ignore_label") else ""
     chosen = mode(param, LossParameter.VALID)
-    if chosen == LossParameter.VALID or (chosen == LossParameter.FULL and not ignored):
-        return f"F.cross_entropy({scores}, {target}{ignored})"
+    w.comment(BOUND)
+    if chosen in (LossParameter.VALID, LossParameter.FULL) and not ignored:
+        return f"F.cross_entropy({scores}, {target})"
     total = f'F.cross_entropy({scores}, {target}{ignored}, reduction="sum")'
+    if chosen == LossParameter.VALID:
+        return f"{total} / ({labels} != {param.loss_param.ignore_label}).sum().clamp(min=1)"
     return total + _divisor(chosen, scores, f"{labels}.numel()")
 
 
@@ -73,17 +76,16 @@ def softmax_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer)
 def weighted_loss(param: LayerParameter, ins: list[str], shape: Shape, w: Writer) -> str:
     """Divided by the number of labels that count, where PyTorch divides by the sum of their weights."""
     told, (scores, labels) = param.loss_param, ins
-    if not told.weight_by_label_freqs:
-        return softmax_loss(param, ins, shape, w)
     if param.softmax_param.axis != 1:
         refuse("has its classes on another axis than 1: Permute its scores", "softmax_param.axis")
     target = f"{labels}.long().reshape(len({scores}), *{scores}.shape[2:])"
-    weight = f"{scores}.new_tensor([{', '.join(map(number, told.class_weighting))}])"
+    w.comment(BOUND)
+    weight = f", {scores}.new_tensor([{', '.join(map(number, told.class_weighting))}])" if told.weight_by_label_freqs else ""
     ignored = f", ignore_index={told.ignore_label}" if told.HasField("ignore_label") else ""
     chosen, count = mode(param, LossParameter.VALID), f"{labels}.numel()"
     if chosen == LossParameter.VALID:
         chosen, count = LossParameter.FULL, f"({labels} != {told.ignore_label}).sum()" if ignored else count
-    total = f'F.cross_entropy({scores}, {target}, {weight}{ignored}, reduction="sum")'
+    total = f'F.cross_entropy({scores}, {target}{weight}{ignored}, reduction="sum")'
     return total + _divisor(chosen, scores, count)
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import h5py
 import pytest
 import torch
-from golden_layers import FORK_TYPES, TYPES, feed, named, names, set_params
+import torch.nn.functional as F
+from golden_layers import FORK_TYPES, TYPES, assert_close, feed, named, names, registered, set_params
 from running import assert_like, call
 from small_nets import CONFIGS, DETECTORS, LABELS, NETS, pictured, randomised, written
 from torch import Tensor
@@ -22,10 +23,11 @@ from torch import Tensor
 from solver_cli import Net, Solver
 from solver_cli.commands.tools.export import command
 from solver_cli.errors import ConfigError
-from solver_cli.export import to_python, to_train
-from solver_cli.export.pieces import RULES
+from solver_cli.export import to_python, to_train, torch_losses
+from solver_cli.export.pieces import RULES, Writer
+from solver_cli.export.reading import check_said
 from solver_cli.solver.solverspec import read_solver
-from solver_cli.text import netspec
+from solver_cli.text import dialects, netspec
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +171,7 @@ CASES = [x for x in names(False, TYPES + FORK_TYPES) if x.removeprefix("forks/")
 
 @pytest.mark.parametrize("name", CASES)
 def test_recorded_layer(name: str) -> None:
+    """It computes what real Caffe does, and what it learns in the phase TEST."""
     case = named(name)
     net = Net.from_text(case["prototxt"], "TEST", seed=1)
     set_params(net.params.get("test", []), case)
@@ -182,11 +185,50 @@ def test_recorded_layer(name: str) -> None:
     Path("made.py").write_text(module.source())
     torch.save(module.state(), "made.pt")
     made = module_of(imported(str(Path("made.py").absolute())), "made.pt").eval()
-    inputs = {x: tensor.detach() for x, tensor in feed(case).items()}
-    found = made(*inputs.values())
-    wanted = [blob for name, blob in net(inputs)[1].items() if name in net.outputs]
-    for mine, theirs in zip(wanted, found if isinstance(found, tuple) else (found,), strict=True):
+    inputs = feed(case)
+    for _ in range(case.get("n_forward", 1)):
+        found, (_, blobs) = made(*inputs.values()), net(inputs)
+    wanted = [blob for name, blob in blobs.items() if name in net.outputs]
+    found = found if isinstance(found, tuple) else (found,)
+    for mine, theirs in zip(wanted, found, strict=True):
         torch.testing.assert_close(theirs.to(mine.dtype), mine, rtol=1e-5, atol=1e-6, equal_nan=True)
+    if case.get("backward", True) and case["phase"] == "TEST" and list(case["tops"]) == net.outputs:
+        pairs = [
+            (top, case[f"top_diff_{i}"]) for i, top in enumerate(found) if f"top_diff_{i}" in case and top.requires_grad
+        ]
+        sum((top * weight.view_as(top)).sum() for top, weight in pairs).backward()
+        for i, x in enumerate(inputs.values()):
+            if f"bottom_diff_{i}" in case and case[f"bottom_diff_{i}"].any():
+                assert_close(x.grad, case, f"bottom_diff_{i}")
+
+
+LOSSES = [x for x in names(False, TYPES + FORK_TYPES) if {*registered(named(x)["prototxt"])} & {*torch_losses.RULES}]
+LOSSES = [x for x in LOSSES if "_graphs" not in x and x != "SoftmaxWithLoss/confident_wrong"]  # beyond Caffe's bound
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_recorded_loss(name: str) -> None:
+    """Losses and measures of real Caffe, and their gradients."""
+    case = named(name)
+    spec = netspec.parse_net(case["prototxt"]).with_state(netspec.state(case["phase"]))
+    (layer,) = [x for x in dialects.tell(spec, netspec.filter_layers(spec)) if x.param.name == "test"]
+    given, writer = list(feed(case).values()), Writer()
+    ins = [f"given[{i}]" for i in range(len(layer.param.bottom))]
+    try:
+        check_said(layer.param)
+        text = torch_losses.RULES[layer.kind or layer.param.type](layer.param, ins, tuple(given[0].shape), writer)
+    except ConfigError as error:
+        assert error.field
+        return
+    known: dict[str, Any] = {"torch": torch, "F": F, "nn": torch.nn, "Tensor": Tensor, "given": given}
+    for helper in writer.helpers.values():
+        exec(helper, known)
+    top = eval(text, known)
+    assert_close(top.reshape(case["top_0"].shape).to(torch.float32), case, "top_0")
+    if case.get("backward", True) and "bottom_diff_0" in case:
+        (top.sum() * case["top_diff_0"].sum()).backward()
+        assert given[0].grad is not None
+        assert_close(given[0].grad, case, "bottom_diff_0")
 
 
 OTHERS = {  # layers that no recorded net without chance has, and losses: between a learned layer and what it is held against
