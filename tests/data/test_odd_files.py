@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from running import NET, changed, run, write
 
-from solver_cli import Net
+from solver_cli import Net, files
 from solver_cli.caffe_pb2 import Datum
 from solver_cli.commands.datasets import write_lmdb
 from solver_cli.data import database, hdf5, image, window
@@ -287,3 +287,14 @@ def test_batches_of_no_records_are_refused(layer: str, expected: str) -> None:
     with pytest.raises(ConfigError, match=expected) as caught:
         source(layer)
     assert caught.value.where and caught.value.where.line == 1 and caught.value.where.column > 30
+
+
+@pytest.mark.parametrize("size", [0, 1, 100_001])
+def test_a_file_is_read_whole(tmp_path: Path, size: int) -> None:
+    (tmp_path / "file").write_bytes(bytes(range(256)) * (size // 256) + b"x" * (size % 256))
+    assert files.read(tmp_path / "file") == (tmp_path / "file").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="no /proc")
+def test_a_file_without_a_size_is_read_whole() -> None:
+    assert files.read("/proc/version") == Path("/proc/version").read_bytes() != b""
