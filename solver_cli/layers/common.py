@@ -24,10 +24,10 @@ from solver_cli.caffe_pb2 import (
 )
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.fillers import filled
+from solver_cli.layers.narrow import dense_back
 from solver_cli.registry import Shapes, by_axis, layer
 
 Shape = tuple[int, ...]
-LANES = 16  # float numbers that a CPU works on at once
 
 
 def shape_of(x: Tensor) -> Shape:
@@ -188,21 +188,7 @@ class Concat(nn.Module):
                 )
 
     def forward(self, *bottoms: Tensor) -> Tensor:
-        if self.axis == 1 and bottoms[0].device.type == "cpu" and not torch.compiler.is_compiling():
-            bottoms = tuple(_dense_back(x) if _is_narrow(x) else x for x in bottoms)
-        return torch.cat(bottoms, self.axis)
-
-
-def _is_narrow(x: Tensor) -> bool:
-    """Whether the gradient of x, a part of wider rows of channels, would be gone through value by value."""
-    return x.requires_grad and x.dim() == 4 and x.shape[1] < LANES and x.is_contiguous(memory_format=torch.channels_last)
-
-
-def _dense_back(x: Tensor) -> Tensor:
-    """x, whose gradient will be a copy: some kernels take twenty times as long for a part of few channels."""
-    y: Tensor = torch.ops.aten.alias(x)
-    y.register_hook(lambda grad: grad.contiguous(memory_format=torch.channels_last))  # type: ignore[no-untyped-call]
-    return y
+        return torch.cat([dense_back(x, self.axis) for x in bottoms], self.axis)
 
 
 def _old_axis(param: ConcatParameter | SliceParameter, old: str, bottom: Shape, field: str) -> int:
