@@ -12,7 +12,12 @@ TYPES = {
         "BoxGroupOutput DetectionData DetectionGroupAccuracy DetectionGroupLoss EvalData FrcnnOutput HardMining ScaleRoute"
     ),
     "CharlesShang": "AbsdistLoss Clustering LstmUnit MultipleInnerProduct NoBP PyramidLstm",
+    "C3D": (  # in `layers`
+        "CONVOLUTION3D DECONVOLUTION3D POOLING3D VIDEO_DATA VIDEO_SEGMENTATION_DATA VIDEO_WITH_VOXEL_TRUTH_DATA "
+        "VOLUME_DATA VOXEL_CUSTOM_LOSS"
+    ),
     "CPM": "CPMData",
+    "CRF-RNN": "MULTI_STAGE_MEANFIELD MultiStageMeanfield",
     "DeconvNet": "UnPooling",
     "FlowNet2": (
         "Accum BlackAugmentation ChannelNorm Correlation Correlation1D CustomData DataAugmentation DisparityData "
@@ -41,7 +46,7 @@ TYPES = {
         "SeLuDropout SoftmaxWithInfogainLoss SparseData SparseInnerProduct"
     ),
     "yjxiong": "BatchReduction SegData SyncBN",
-    "zhubenfu": "CTCGreedyDecoder DenseBlock ReverseTime SoftmaxWithLossMultiLabel WarpCTCLoss",
+    "zhubenfu": "CTCGreedyDecoder DenseBlock MTCNNData MTCNNEuclideanLoss ReverseTime SoftmaxWithLossMultiLabel WarpCTCLoss",
 }
 FIELDS = {
     "Cambricon": (
@@ -51,6 +56,14 @@ FIELDS = {
         "sparsity top_mlu_dtype use_alpha_beta use_faster_roipooling yuv_input yuvtonormalizedgray_param "
         "yuvtorgb_param"
     ),
+    "CRF-RNN": "multi_stage_meanfield_param",
+    "DRML": "multilabel_num",
+    "LocNet": "region_pooling_param",
+    "PiCANet": "pw_attend_param renet_lstm_param",
+    "TextBoxes++": "denser_prior_boxes",
+    "caffe-heatmap": "visualise",
+    "transfer-caffe": "mmd_param",
+    "video-caffe": "kernel_shape pad_shape stride_shape",
     "CharlesShang": "clustering_param lstm_unit_param multiple_inner_product_param pyramid_lstm_param",
     "Intel": "multinode_param params_pair remote_data_param",
     "NVCaffe": "var_sz_img_enabled",
@@ -61,6 +74,10 @@ REMEDIES = {  # fields whose work another one does
     "debug_display": "debug_info shows its figures at each display",
     "mpi_skip_step": "ranks are dealt their records without it",
     "multinode_param": "torchrun joins machines, see docs/ranks.md",
+    **{
+        f"{name}_shape": f"{field}: [3, 3, 3] says it to a convolution; pooling over three axes is not there"
+        for name, field in (("kernel", "kernel_size"), ("pad", "pad"), ("stride", "stride"))
+    },
     "params_pair": "solver-train trains such a schedule of solvers; here one of them is wanted, in a file of its own",
     "update_interval": "iter_size takes so many passes an update",
     "var_sz_img_enabled": "img_rand_resize_lower, img_rand_resize_upper and crop_size work without it",

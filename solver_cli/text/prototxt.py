@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 
 from solver_cli import files, schema
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.elsewhere import has_field
+from solver_cli.elsewhere import has_field, has_type
 from solver_cli.errors import ConfigError, Where, nearest
 from solver_cli.text import gpus
 
@@ -307,6 +307,8 @@ def _explained(error: text_format.ParseError, text: str, root: Any, file: str) -
             return ConfigError(
                 f"{match[2]} is a text, but a {match[1]} is a name without quotes{_old_layer(match[1])}", where
             )
+        if fork := has_type(match[2]):
+            return ConfigError(f"layer type '{match[2]}'{fork} is not there: --layers brings types of your own", where)
         return ConfigError(f"'{match[2]}' is no {match[1]}: expected {', '.join(values)}{nearest(match[2], values)}", where)
     if message.endswith(", not '['") and (several := _several_values(text, where)):
         return several

@@ -188,3 +188,16 @@ def test_transform_param_within_a_data_param_belongs_to_the_layer() -> None:
     assert str(error.value) == (
         "n:1:60: ImageDataParameter has no field 'transform_param': it stands in the layer: move it out of these braces"
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("layers { type: CONVOLUTION3D }", "n:1:16: layer type 'CONVOLUTION3D' (of C3D's fork) is not there: --layers brings types of your own"),
+        ("layer { convolution_param { kernel_shape { dim: 3 } } }", "(of video-caffe's fork): kernel_size: [3, 3, 3] says it to a convolution; pooling over three axes is not there"),
+    ],
+)  # fmt: skip
+def test_names_of_other_caffes_say_whose_they_are(text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        prototxt.parse(text, NetParameter, "n")
+    assert words in str(error.value)
