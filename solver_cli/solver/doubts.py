@@ -187,8 +187,8 @@ def _of_weights(net: Net) -> Iterator[tuple[Where, str]]:
         if node.kind.unweighted and not node.param.loss_weight:
             yield (
                 node.spec.where(),
-                f"layer '{node.name}' ({node.param.type}) has no loss_weight, and as in {node.kind.origin}'s Caffe nothing is "
-                "learnt from it: write loss_weight: 1",
+                f"layer '{node.name}' ({node.param.type}) has no loss_weight, and as in {node.kind.origin}'s Caffe nothing "
+                "is learnt from it: write loss_weight: 1",
             )
 
 
