@@ -74,6 +74,7 @@ class LayerType:
 
     # what the net needs
     loss: bool = False  # the first top has loss_weight 1 unless told; missing tops are made up
+    unweighted: bool = False  # a loss that has loss_weight 0 unless told: its fork leaves the usual 1 out
     in_place: bool = True  # whether a top may have its bottom's name
     same_shape: bool = False  # the top always has the bottom's shape: quicker to know than to find out
     no_gradient: tuple[int, ...] = ()  # bottoms for which Caffe's backward pass stops; -1 is the last one

@@ -88,7 +88,7 @@ def page(name: str) -> Iterator[str]:
     yield f"  origin: {kind.origin}"
     yield f"  bottoms: {count(kind.bottoms)}   tops: {count(kind.tops)}   golden cases: {_cases(kind) or 'none'}"
     if kind.loss:
-        yield "  a loss: loss_weight 1 on its first top unless told"
+        yield f"  a loss: loss_weight {0 if kind.unweighted else 1} on its first top unless told"
     if not kind.in_place:
         yield "  cannot work in place"
     yield ""

@@ -39,6 +39,7 @@ def _check_labels(bottoms: Sequence[Shape], outer: int) -> None:
     "CenterLoss", origin="caffe-face",
     bottoms=2,
     loss=True,
+    unweighted=True,
     no_gradient=(1,),
     spared=(1,),
     labels=lambda param, scores: (param.center_loss_param.num_output, None),

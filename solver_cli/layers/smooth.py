@@ -43,7 +43,7 @@ def _smooth(x: Tensor, edge: float = 1.0) -> Tensor:
     return F.smooth_l1_loss(x, x.new_zeros(()).expand_as(x), beta=edge, reduction="none")
 
 
-@layer("SmoothL1Loss/rcnn", origin="R-CNN", param="smooth_l1_loss_param", bottoms=(2, 4), loss=True)
+@layer("SmoothL1Loss/rcnn", origin="R-CNN", param="smooth_l1_loss_param", bottoms=(2, 4), loss=True, unweighted=True)
 class SmoothL1LossOfRCNN(nn.Module):
     """top = 1 / N sum of outside * s(inside * (bottom 0 - bottom 1)), s(x) = sigma^2 x^2 / 2 below 1 / sigma^2, else linear
 
@@ -75,8 +75,8 @@ class SmoothL1LossOfRCNN(nn.Module):
         return total / x.shape[0] if self.divides else total
 
 
-@layer("SmoothL1Loss/rfcn", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
-@layer("SmoothL1LossOHEM", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True)
+@layer("SmoothL1Loss/rfcn", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True, unweighted=True)
+@layer("SmoothL1LossOHEM", origin="R-FCN", param=None, bottoms=(2, 3), tops=(1, 2), loss=True, unweighted=True)
 class SmoothL1LossOHEM(nn.Module):
     """top 0 = sum of s(bottom 2 * (bottom 0 - bottom 1)) / normaliser, top 1 = these sums over axis 1, (N, 1, H, W)
 
@@ -110,7 +110,7 @@ def smooth_l1_loss_of_ssd(x: Tensor, target: Tensor) -> Tensor:
     return F.smooth_l1_loss(x, _like(target, x), reduction="sum") / x.shape[0]
 
 
-@layer("SmoothL1Loss/normface", origin="NormFace", param="smoothl1_param", bottoms=(2, 3), loss=True)
+@layer("SmoothL1Loss/normface", origin="NormFace", param="smoothl1_param", bottoms=(2, 3), loss=True, unweighted=True)
 class SmoothL1LossOfNormFace(nn.Module):
     """top = 1 / N sum of s(bottom 2 * (bottom 0 - bottom 1)), s(x) = x^2 / 2 below t = turn_point, else |x| - t + t^2 / 2
 

@@ -258,9 +258,9 @@ def check_counts(kind: LayerType, param: LayerParameter) -> None:
 
 
 def loss_weights(kind: LayerType, param: LayerParameter, tops: int) -> tuple[float, ...]:
-    """The weight of each top in the loss: as given, else 1 for the first top of a loss layer and 0."""
+    """The weight of each top in the loss: as given, else 1 for the first top of most loss layers and 0."""
     given = list(param.loss_weight)
-    if not given and kind.loss:
+    if not given and kind.loss and not kind.unweighted:
         given = [1.0]
     if given and len(given) != tops:
         raise ConfigError(

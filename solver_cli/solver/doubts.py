@@ -33,6 +33,7 @@ def doubts(solver: SolverSpec, train: Net, tests: list[Net], passes: bool) -> It
     yield from _of_train_net(solver, train)
     yield from _of_names(train)
     yield from _of_overwritten(train)
+    yield from _of_weights(train)
     if passes:
         yield from _of_statistics(train)
     for index, net in enumerate(tests):
@@ -179,6 +180,17 @@ def _reads_top(node: Node) -> bool:
 def _reads_bottom(node: Node) -> bool:
     """Whether Caffe's backward pass in place lacks the layer's bottom, or the gradient from above."""
     return node.param.type in ("BNLL", "Clip", "Log", "MVN", "Power") or node.param.relu_param.negative_slope < 0
+
+
+def _of_weights(net: Net) -> Iterator[tuple[Where, str]]:
+    """The losses that do not count, because their fork of Caffe gives them no weight and the text does not."""
+    for node in net.nodes:
+        if node.kind.unweighted and not node.param.loss_weight:
+            yield (
+                node.spec.where(),
+                f"layer '{node.name}' ({node.param.type}) has no loss_weight, and as in {node.kind.origin}'s Caffe nothing "
+                "is learnt from it: write loss_weight: 1",
+            )
 
 
 def _of_statistics(net: Net) -> Iterator[tuple[Where, str]]:

@@ -199,6 +199,16 @@ def test_plan_says_when_a_plateau_lowers_the_rate() -> None:
     assert expected in ended.stdout
 
 
+def test_a_loss_without_its_weight_is_doubted() -> None:
+    """CenterLoss and SmoothL1Loss of R-CNN, as in their forks, count for nothing then."""
+    smooth = 'layer { name: "smooth" type: "SmoothL1Loss" bottom: "ip" bottom: "y" top: "smooth" smooth_l1_loss_param { sigma: 2 } '
+    doubt = "layer 'smooth' (SmoothL1Loss) has no loss_weight, and as in R-CNN's Caffe nothing is learnt from it"
+    for weight, doubted in (("", True), ("loss_weight: 0.5", False)):
+        write(Path(), NET + smooth + weight + " }", SOLVER)
+        ended = call(train, "solver.prototxt")
+        assert (doubt in ended.stderr) == doubted
+
+
 def test_doubts() -> None:
     lines = trained('lr_policy: "multifixed" stagelr: 0.1 stageiter: 9')
     assert not any("base_lr" in line and "missing" in line for line in lines)
