@@ -75,6 +75,7 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
     """
     if ranks.size > 1 and run.batch_norm_window == "iter_size":
         raise ConfigError("--batch-norm-window iter_size does not reach over several ranks: leave it out")
+    ranks = replace(ranks, patience=run.patience)
     bring(run.schema, run.layers, run.python_layers)
     spec = effective(
         path, weights=run.weights, level=run.level, stages=run.stages, settings=run.settings, dialect=run.dialect
