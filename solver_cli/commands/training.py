@@ -76,6 +76,7 @@ def train_rank(path: str, run: RunOptions, ranks: Ranks, meeting: str = "") -> i
     """
     if ranks.size > 1 and run.batch_norm_window == "iter_size":
         raise ConfigError("--batch-norm-window iter_size does not reach over several ranks: leave it out")
+    ranks = replace(ranks, patience=run.patience)
     bring(run.schema, run.layers, run.python_layers)
     specs = solvers(path, run)
     first, snapshot = beginning(specs, run.snapshot)

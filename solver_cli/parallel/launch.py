@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -31,11 +32,14 @@ def launch(run: Callable[..., Any], size: int, *arguments: Any) -> int:
     _share_processors(size)
     with tempfile.TemporaryDirectory(prefix="solver-train-ranks-") as folder:
         meeting = (Path(folder) / "meeting").as_uri()
-        context = multiprocessing.start_processes(  # type: ignore[attr-defined, no-untyped-call]
-            run, (meeting, *arguments), nprocs=size, join=False, start_method="spawn"
-        )
-        with _handed_on(context.processes):
-            return _wait(context.processes)
+        processes: list[BaseProcess] = []
+        with _handed_on(processes):
+            with _held_back():  # until the processes listen to them
+                context = multiprocessing.start_processes(  # type: ignore[attr-defined, no-untyped-call]
+                    run, (meeting, *arguments), nprocs=size, join=False, start_method="spawn"
+                )
+                processes += context.processes
+            return _wait(processes)
 
 
 def _share_processors(size: int) -> None:
@@ -73,6 +77,21 @@ def _told(rank: int, code: int) -> int:
 
 
 @contextmanager
+def _held_back() -> Iterator[None]:
+    """Let signals wait, here and in processes that are started meanwhile, until they let them come (SignalHandler does)."""
+    resource_tracker.ensure_running()  # multiprocessing's own process, whose start would let them come
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _numbers())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _numbers() -> list[signal.Signals]:
+    return [getattr(signal, name) for name in FORWARDED if hasattr(signal, name)]
+
+
+@contextmanager
 def _handed_on(processes: list[BaseProcess]) -> Iterator[None]:
     """Hand signals on to the processes."""
 
@@ -81,8 +100,7 @@ def _handed_on(processes: list[BaseProcess]) -> Iterator[None]:
             if process.pid and process.is_alive():
                 os.kill(process.pid, number)
 
-    numbers = [getattr(signal, name) for name in FORWARDED if hasattr(signal, name)]
-    before = {number: signal.signal(number, hand_on) for number in numbers}
+    before = {number: signal.signal(number, hand_on) for number in _numbers()}
     try:
         yield
     finally:

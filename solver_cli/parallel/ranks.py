@@ -16,13 +16,15 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from solver_cli import errors
 from solver_cli.data.prefetch import Interrupted
 
 T = TypeVar("T")
 BUCKET = 1 << 25  # bytes that are sent at once: torch's DistributedDataParallel has as many
-PATIENCE = 600  # seconds that ranks wait for each other
+PATIENCE = 600  # seconds that ranks wait for each other, at the start and, unless somebody says otherwise, later
 NOTHING = ("", "")  # what a rank that has not failed tells the others
 LEAVE = 30  # seconds that a rank which is done waits for the others
 LATE = 2.0  # seconds in which those who have waited in vain tell each other
@@ -38,7 +40,7 @@ class Ranks:
 
     Whatever is called here, all ranks call, in the same order. `seed`: where their random numbers begin if no file says it.
     `watched`: whether somebody else tells of ranks that die. `divided`: whether they divide the batch of the file, of which
-    else each takes a whole one.
+    else each takes a whole one. `patience`: seconds that they wait for each other.
     """
 
     rank: int = 0
@@ -47,6 +49,7 @@ class Ranks:
     seed: int | None = None
     watched: bool = False
     divided: bool = False
+    patience: int = PATIENCE
 
     @property
     def parts(self) -> int:
@@ -165,19 +168,21 @@ class Ranks:
         except RuntimeError as error:
             if errors.out_of_memory(error):
                 raise
-            late = time.monotonic() - begun > PATIENCE / 2
+            late = time.monotonic() - begun > self.patience / 2
             lost = RankError(self._who() if late else "another rank has died: --snapshot auto goes on")
             lost.told = self.watched and not late
             raise lost from error
 
     def _who(self) -> str:
         """Who does not answer: those who do say so to each other."""
-        store = distributed.distributed_c10d._get_default_store()
-        store.set(f"waiting {self.rank}", "")
-        time.sleep(LATE)
-        silent = [str(rank) for rank in range(self.size) if not store.check([f"waiting {rank}"])]
+        silent: list[str] = []
+        with suppress(RuntimeError):  # the rank that holds the store may be the silent one
+            store = distributed.distributed_c10d._get_default_store()
+            store.set(f"waiting {self.rank}", "")
+            time.sleep(LATE)
+            silent = [str(rank) for rank in range(self.size) if not store.check([f"waiting {rank}"])]
         names = f"rank{'s' * (len(silent) > 1)} {', '.join(silent)}" if silent else "a rank"
-        return f"{names} did not answer for {PATIENCE} seconds"
+        return f"{names} did not answer for {self.patience} seconds: --snapshot auto goes on, --patience N waits longer"
 
 
 @dataclass(frozen=True)
@@ -212,8 +217,13 @@ def joined(device: torch.device, ranks: Ranks, meeting: str = "env://") -> Itera
         return
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
     try:
+        found, _, _ = next(rendezvous(meeting, ranks.rank, ranks.size, timeout=timedelta(seconds=PATIENCE)))
+        again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # torchrun may go on with the store of the ranks that died
+        store = PrefixStore(f"start {again}", found)
+        store.set(f"here {ranks.rank}", "")
+        store.wait([f"here {rank}" for rank in range(ranks.size)], timedelta(seconds=PATIENCE))
         distributed.init_process_group(
-            backend, init_method=meeting, rank=ranks.rank, world_size=ranks.size, timeout=timedelta(seconds=PATIENCE)
+            backend, store=store, rank=ranks.rank, world_size=ranks.size, timeout=timedelta(seconds=ranks.patience)
         )
     except (RuntimeError, ValueError) as error:
         raise RankError(f"the ranks do not find each other: {error}") from error

@@ -17,22 +17,24 @@ from torch.utils.hooks import RemovableHandle
 
 from solver_cli import log
 from solver_cli.net.net import Net
+from solver_cli.parallel.ranks import ALONE, Ranks
 
 EVERY = 4  # one iteration in so many is measured, so that small batches do not pay for it
 DECAY = 0.992  # of its weight in the averages, from one to the next: they reach back about 500 iterations
 FEWEST = 10  # iterations measured before anything is said
 Factors = tuple[float, float, float]
+Sums = tuple[float, float, float]  # of contributions' shares s, of s^2, and of s^2 / n, n being their records
 FAR = 4  # a batch this many times smaller or larger than the noise scale is far from it
 
 
 class NoiseScale:
-    """Measures the noise scale of a net whose gradient comes in several pieces an iteration: passes or micro-batches.
+    """Measures the noise scale of a net whose gradient comes in several pieces an iteration: ranks, passes or micro-batches.
 
-    An iteration is `start()`, `begin(...)` before every backward, `end()`. Nothing waits for the device but `log`.
+    An iteration is `start()`, `begin(...)` before every backward, `end()`; with several ranks then `arrived()`, where their
+    gradients have become the mean. Nothing waits for the device but `log`.
     """
 
-    def __init__(self, net: Net, every: int = EVERY, ranks: int = 1):
-        """`ranks`: so many processes have a batch each; the first one's gradients are measured."""
+    def __init__(self, net: Net, every: int = EVERY, ranks: Ranks = ALONE):
         self.net = net
         self.ranks = ranks
         self.every = every
@@ -42,15 +44,22 @@ class NoiseScale:
         self._hooks: list[RemovableHandle] = []
         self._pieces: dict[Hashable, tuple[float, int]] = {}  # {piece: (share, records)}
         self._norms: list[Tensor] = []  # of each piece's gradient of each blob
+        self._apart = True  # whether it is each piece's, and not all pieces'
+        self._own: tuple[Sums, Tensor] | None = None  # what is measured here, where ranks are waited for
         self._pending: list[tuple[Factors, Tensor]] = []  # iterations since the last log; their norms are on the device
         self._averages = [0.0] * 5  # decayed sums of 1, |G|^2, |G|^4 and tr(Sigma); and of the squared weights
 
-    def start(self) -> None:
-        """Begin an iteration; look at the gradients of the blobs that are learned now, if it is one to be measured."""
+    def start(self, apart: bool = True) -> None:
+        """Begin an iteration; look at the gradients of the blobs that are learned now, if it is one to be measured.
+
+        `apart`: whether each piece's gradients come from records of its own; else all count as one piece.
+        """
         self._stop()
+        self._blobs, self._apart = [], apart
         if self._count % self.every == 0:
             self._blobs = [x.blob for x in self.net.learned if x.blob.requires_grad and x.lr_mult]
-            self._hooks = [blob.register_hook(self._see) for blob in self._blobs]  # type: ignore[no-untyped-call]
+            blobs = self._blobs if apart else []
+            self._hooks = [blob.register_hook(self._see) for blob in blobs]  # type: ignore[no-untyped-call]
         self._count += 1
 
     @property
@@ -61,7 +70,7 @@ class NoiseScale:
     def _stop(self) -> None:
         for hook in self._hooks:
             hook.remove()
-        self._hooks, self._pieces, self._norms = [], {}, []
+        self._hooks, self._pieces, self._norms, self._own = [], {}, [], None
 
     def begin(self, piece: Hashable, share: float, records: int) -> None:
         """What comes now adds `share` times the mean gradient over `records` records of `piece` to the gradients.
@@ -74,11 +83,37 @@ class NoiseScale:
         """Take in the iteration, whose gradients are complete. One of a single piece tells nothing."""
         pieces = list(self._pieces.values())
         self.batch = sum(records for _, records in pieces)
-        gradients = [blob.grad for blob in self._blobs if blob.grad is not None]
-        if len(pieces) > 1 and self._norms and gradients:
-            parts, whole = _norm(self._norms), _norm(torch._foreach_norm(gradients))
-            self._pending.append((_factors(pieces), torch.stack([parts, whole])))
+        if not self._apart:
+            pieces = [(sum(share for share, _ in pieces), self.batch)]
+            self._norms = self._whole()
+        if self._blobs and self.ranks.size > 1 and not self._norms:  # the others wait for it
+            self._norms = [torch.zeros((), device=self.net.device)]
+        own = (_sums(pieces), _norm(self._norms)) if self._norms else None
         self._stop()
+        if self.ranks.size > 1:
+            self._own = own
+        elif own and len(pieces) > 1:
+            self._take(*own)
+
+    def arrived(self) -> None:
+        """Take in the iteration, whose gradients are now the mean over the ranks. Raises RankError."""
+        if self._own:
+            sums, parts = self._own
+            own, square = torch.tensor(sums, dtype=torch.float64), parts.square()
+            self.ranks.average([own])
+            self.ranks.average([square])  # each contribution counts once for all ranks
+            total, alone, spread = own.tolist()
+            size = self.ranks.size
+            self._take((total, alone / size, spread / size), (square / size).sqrt())
+        self._stop()
+
+    def _take(self, sums: Sums, parts: Tensor) -> None:
+        self._pending.append((_factors(sums), torch.stack([parts, _norm(self._whole())])))
+
+    def _whole(self) -> list[Tensor]:
+        """The norms of the gradients as they are now."""
+        gradients = [blob.grad for blob in self._blobs if blob.grad is not None]
+        return list(torch._foreach_norm(gradients)) if gradients else []
 
     def see(self, gradients: Sequence[Tensor]) -> None:
         """Take in what a piece adds to the gradients, where no hook sees it."""
@@ -101,7 +136,7 @@ class NoiseScale:
             return
         scale = self.scale()
         found = "too noisy to tell" if math.isnan(scale) else f"about {log.number(float(f'{scale:.2g}'))}"
-        batch = self.batch * self.ranks
+        batch = self.batch * self.ranks.size
         log.info("solver.cpp", f"Effective batch {batch}, gradient noise scale {found}{_meaning(batch, scale)}")
 
     def scale(self) -> float:
@@ -140,15 +175,19 @@ class NoiseScale:
         self._pending = [((a, b, c), norms.to(self.net.device).reshape(2)) for (a, b, c), norms in pending]
 
 
-def _factors(pieces: list[tuple[float, int]]) -> Factors:
+def _sums(pieces: list[tuple[float, int]]) -> Sums:
+    return sum(s for s, _ in pieces), sum(s * s for s, _ in pieces), sum(s * s / n for s, n in pieces)
+
+
+def _factors(sums: Sums) -> Factors:
     """(a, b, c) such that |G|^2 = (W - P) a and tr(Sigma) = P b - |G|^2 c without bias, of contributions c_i of share s_i
     and n_i records, since in expectation
 
     P = sum |c_i|^2 = |G|^2 sum s_i^2   + tr(Sigma) sum s_i^2 / n_i
     W = |sum c_i|^2 = |G|^2 (sum s_i)^2 + tr(Sigma) sum s_i^2 / n_i.
     """
-    alone, spread = sum(s * s for s, _ in pieces), sum(s * s / n for s, n in pieces)
-    return 1 / (sum(s for s, _ in pieces) ** 2 - alone), 1 / spread, alone / spread
+    total, alone, spread = sums
+    return 1 / (total**2 - alone), 1 / spread, alone / spread
 
 
 def _norm(norms: Sequence[Tensor]) -> Tensor:

@@ -33,7 +33,7 @@ class Passes:
     """
 
     def __init__(self, net: Net, ranks: Ranks = ALONE, cuda_graphs: bool = False):
-        self.net = net
+        self.net, self.ranks = net, ranks
         self.sending = Sending([learned.blob for learned in net.learned], ranks)
         self.division = Division(net, ranks, self.sending) if ranks.parts > 1 else None
         self.check: Callable[[float], object] = lambda loss: None
@@ -54,9 +54,10 @@ class Passes:
         `after` is called when a pass is done. Whatever is raised, the learned blobs are as they were.
         """
         total = torch.zeros((), device=self.net.device)
-        noise = self.noise if self._independent(count) else None
+        apart = self._independent(count)
+        noise = self.noise if apart or self.ranks.size > 1 else None
         if noise:
-            noise.start()
+            noise.start(apart)
         sizes = [count] if self.window else [1] * count
         self.sending.start(len(sizes))
         with self._kept():
@@ -66,7 +67,7 @@ class Passes:
                 if index == len(sizes) - 1:
                     self.sending.open()
                 if noise:
-                    self._watch(noise, index)
+                    self._watch(noise, index, apart)
                 loss, outputs = self._forward_backward(batches, noise, shares)
                 total += loss
                 if self.net.device.type == "cpu":
@@ -76,6 +77,12 @@ class Passes:
         if noise:
             noise.end()
         return total / count, outputs
+
+    def arrive(self, loss: Tensor) -> None:
+        """Make the gradients and the loss those of all ranks. Raises RankError."""
+        self.sending.arrive(loss)
+        if self.noise:
+            self.noise.arrived()
 
     def look(self) -> tuple[Tensor, Blobs]:
         """The loss and the outputs of the next batch, without gradients."""
@@ -109,9 +116,9 @@ class Passes:
         """Whether the gradients come in several parts, each from records of its own alone."""
         return not self.pieces.coupled if self.pieces else count > 1 and bool(self.net.sources or self.net.inputs)
 
-    def _watch(self, noise: NoiseScale, index: int) -> None:
+    def _watch(self, noise: NoiseScale, index: int, apart: bool) -> None:
         """Tell `noise` what part the gradients of pass `index`, or of its pieces, have in the sum over the passes."""
-        if self.pieces:
+        if self.pieces and apart:
             self.pieces.on_piece = lambda i, piece, batch: noise.begin((index, i), len(piece) / len(batch), len(piece))
         else:
             noise.begin(index, 1.0, len(next(iter(self.batch.values()))))

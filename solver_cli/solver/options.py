@@ -144,6 +144,9 @@ class RunOptions(Options):
     ranks: int = option(
         1, "With --cpu: train in N processes, each with batch_size records of its own.", DATA, metavar="N", parse=whole(1)
     )
+    patience: int = option(
+        600, "Seconds that ranks wait for one that does not answer.  [default: 600]", DATA, metavar="N", parse=whole(1)
+    )
     level: int = option(0, "Level of the train net's state.  [default: 0]", DATA, metavar="N", parse=whole())
     stage: str = option("", "Stages of the train net's state.", DATA, metavar="NAME[,NAME]")
     dialect: str | None = option(

@@ -63,6 +63,8 @@ class SignalHandler:
         self.workers = Workers()
         self.before = {number: signal.signal(number, self._receive) for number in self.effects}
         _entered.add(self)
+        if hasattr(signal, "pthread_sigmask"):  # those that came while this process was being started have waited
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, self.effects)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

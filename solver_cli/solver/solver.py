@@ -95,7 +95,7 @@ class Solver:
         self.update = Update(self.net, param, self.precision.scale)
         self.history = self.update.history
         self.passes = Passes(self.net, self.ranks, options.cuda_graphs and not options.compile)
-        self.noise = NoiseScale(self.net, ranks=self.ranks.size)
+        self.noise = NoiseScale(self.net, ranks=self.ranks)
         self.alarm = Alarm(self.passes, self.schedule, self.snapshots, options.allow_nan)
         self.passes.noise = self.noise if param.display and not self.precision.scale else None
         self.fit = Fit(self.passes, self.test_nets, param, splitting, options.fit, options.memory)
@@ -186,7 +186,7 @@ class Solver:
         count, debug = self.schedule.passes(self.iter), self.param.debug_info and self.due(self.param.display)
         with debug_info(self.net, debug) as after, self.ranks.together(), self.passes.sending:
             loss, outputs = self.fit.run(self.net, self.saving.boundary["train"], lambda: self.passes(count, after))
-        self.passes.sending.arrive(loss)
+        self.passes.arrive(loss)
         return loss, outputs
 
     def apply_update(self) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from rank_runs import RANKS, alike, begun, children, ended, free_port, train, write_records, write_run
-from running import ENVIRONMENT, Ended, run
+from running import ENVIRONMENT, Ended, program, run
 
 
 @pytest.fixture
@@ -84,6 +84,20 @@ def test_ctrl_c_again_and_again_until_the_end(folder: Path) -> None:
     end = ended(process)
     assert end.code in (0, 130)  # 130: the end took longer than it takes two signals to be two wishes
     assert not re.search("Traceback|KeyboardInterrupt|was killed", end.stderr), end.stderr
+
+
+def test_ctrl_c_while_the_ranks_are_starting(folder: Path) -> None:
+    command = [program("solver-train"), "solver.prototxt", *RANKS, "--set", "max_iter=1000000"]
+    process = subprocess.Popen(
+        command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while len(children(process)) < 2:
+        assert process.poll() is None
+    for _ in range(3):
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        time.sleep(0.3)
+    end = ended(process)
+    assert (end.code, end.complaints) == (0, []), end.stderr
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -1,5 +1,5 @@
 """Train solver files, each in its folder, on two ranks: both write weights and history beside them, the first one also how
-many buckets of gradients left early, and how many there are.
+many buckets of gradients left early, how many there are, and the gradient noise scale.
 
     python two_ranks.py STEPS BYTES_OF_A_BUCKET '[["FOLDER", {"micro_batch": 3}], ...]'
 """
@@ -34,6 +34,7 @@ def train(rank: int, meeting: str, steps: int, bucket: int, jobs: list[tuple[str
                 if ranks.first:
                     sending = solver.passes.sending
                     np.save("sent.npy", [sending.early, len(sending.buckets)])
+                    np.save("noise.npy", solver.noise.scale())
 
 
 if __name__ == "__main__":
