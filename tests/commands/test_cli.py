@@ -39,7 +39,7 @@ def test_options_of_train_are_frozen() -> None:
         "--sighup-effect", "--sighup_effect", "--set", "--keep", "--keep-best", "--grow-batch", "--allow-nan",
         "--no-python-layers", "--version", "--ranks", "--micro-batch", "--recompute", "--offload", "--fit", "--memory",
         "--batch-norm-window", "--precision", "--compile", "--no-cuda-graphs", "--quiet",
-        "--split-batch", "--dialect", "--csv", "--plot", "--tensorboard", "--layers", "--schema", "--accept",
+        "--split-batch", "--patience", "--dialect", "--csv", "--plot", "--tensorboard", "--layers", "--schema", "--accept",
     }  # fmt: skip
 
 
