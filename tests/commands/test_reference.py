@@ -64,7 +64,7 @@ def page() -> str:
 
 
 def _command(name: str, command: click.Command) -> Iterator[str]:
-    context = click.Context(command, info_name=name)
+    context = click.Context(command, info_name=name, **command.context_settings)
     yield f"## {name}\n"
     yield f"```\n{name} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     yield inspect.cleandoc(command.help or "") + "\n"
