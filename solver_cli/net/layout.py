@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
+from solver_cli.data.transform import Transform
 from solver_cli.net.net import Net
 from solver_cli.net.plan import Learned, Node
 
@@ -48,7 +49,8 @@ def lay_out(net: Net) -> None:
         if learned.blob.dim() == 4 and all(_takes(node, learned) for node in net.nodes):
             learned.blob.data = learned.blob.data.to(memory_format=torch.channels_last)
     for node in net.nodes:
-        if transform := getattr(node.source, "transform", None):
+        transform = getattr(node.source, "transform", None)
+        if isinstance(transform, Transform):
             readers = [other for other in net.nodes if node.tops[0] in other.bottoms]
             transform.channels_last = bool(readers) and all(map(_is_last, readers))
 
