@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import test_gpu_waits
 import torch
 from standin import CPU, GPU, Replays, as_if_cuda
 from test_configs import built_from
@@ -18,23 +19,11 @@ from solver_cli.updates.rules import RULES
 
 SOLVER = """net: "net.prototxt" base_lr: 0.01 lr_policy: "step" gamma: 0.9 stepsize: 2 weight_decay: 0.0005 max_iter: 100
             display: 1 snapshot_prefix: "snap" random_seed: 1 """
-SMALL = """
-layer { name: "data" type: "DummyData" top: "x" top: "label" dummy_data_param {
+DATA = """layer { name: "data" type: "DummyData" top: "x" top: "label" dummy_data_param {
         shape { dim: 6 dim: 3 dim: 8 dim: 8 } shape { dim: 6 }
         data_filler { type: "gaussian" std: 1 } data_filler { type: "uniform" min: 0 max: 4.9 } } }
-layer { name: "conv" type: "Convolution" bottom: "x" top: "conv"
-        convolution_param { num_output: 4 kernel_size: 3 weight_filler { type: "xavier" } } }
-layer { name: "bn" type: "BatchNorm" bottom: "conv" top: "conv" }
-layer { name: "scale" type: "Scale" bottom: "conv" top: "conv" scale_param { bias_term: true } }
-layer { name: "relu" type: "ReLU" bottom: "conv" top: "conv" }
-layer { name: "norm" type: "LRN" bottom: "conv" top: "norm" }
-layer { name: "drop" type: "Dropout" bottom: "norm" top: "norm" }
-layer { name: "ip" type: "InnerProduct" bottom: "norm" top: "ip"
-        inner_product_param { num_output: 5 weight_filler { type: "xavier" } } }
-layer { name: "whole" type: "Reshape" bottom: "label" top: "whole" reshape_param { shape { dim: 0 } } }
-layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" bottom: "label" top: "loss" loss_param { ignore_label: 3 } }
-layer { name: "accuracy" type: "Accuracy" bottom: "ip" bottom: "whole" top: "accuracy" }
 """
+SMALL = DATA + test_gpu_waits.SMALL.partition("shape { dim: 6 } } }\n")[2]
 SEQUENCES = """
 layer { name: "data" type: "DummyData" top: "x" top: "cont" top: "y" dummy_data_param {
         shape { dim: 4 dim: 2 dim: 3 } shape { dim: 4 dim: 2 } shape { dim: 4 dim: 2 dim: 5 }
