@@ -215,6 +215,11 @@ def permute(g: Graph, node: Node, x: Value) -> Value:
     return g.add("Transpose", x, perm=[*order, *(a for a in axes if a not in order)])
 
 
+@says("Transpose")
+def transpose(g: Graph, node: Node, x: Value) -> Value:
+    return g.add("Transpose", x, perm=list(settings(node)["dim"]))
+
+
 @says("ShuffleChannel")
 def shuffle_channel(g: Graph, node: Node, x: Value) -> Value:
     (below,), group = node.below, settings(node)["group"]
@@ -243,7 +248,7 @@ def reorg(g: Graph, node: Node, x: Value) -> Value:
     return g.reshape(parts, [0, *node.shapes[0][1:]])
 
 
-@says("Crop")
+@says("AutoCrop", "Crop")
 def crop(g: Graph, node: Node, x: Value, reference: Value) -> Value:
     told, (below, wanted) = settings(node), node.below
     axes = range(told["axis"] % len(below), len(below))

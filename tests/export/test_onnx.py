@@ -50,6 +50,7 @@ REFUSED = {  # what ONNX has no words for, or goes from one batch to the next
     *("Accuracy", "BoxAnnotatorOHEM", "DetectionEvaluate", "DetectionOutput", "Filter", "HDF5Output", "Im2col", "LSTM"),
     *("LSTMUnit", "LabelSpecificAdd", "Lstm", "MarginInnerProduct", "Normalize/normface", "PSROIPooling", "Proposal", "RNN"),
     *("ContinuationIndicator", "DetectNetTransformation", "GroupNorm", "Insanity", "LabelsequenceAccuracy", "SegAccuracy"),
+    *("BboxAccuracy", "BoxOutput", "DecodeBBox", "DetectionAccuracy", "ProposalTarget", "ROIAlign/mscnn", "Reverse"),
     *("ROIAlign", "ROIPooling", "Upsample/segnet", "YoloDetectionOutput", "Yolov3DetectionOutput"),
 }
 HARD = {  # cases of other types that are refused
@@ -80,6 +81,20 @@ def test_recorded_layer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_all_other_types_are_said() -> None:
     others = {name for name, kind in layer_types().items() if not (kind.source or kind.loss)}
     assert others - {"Input", "Python"} == set(RULES) | REFUSED
+
+
+def test_crops_that_find_their_offset_and_axes_in_another_order() -> None:
+    net = Net.from_text(
+        """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 1, 8, 9] } } }
+        layer { name: "big" type: "Convolution" bottom: "x" top: "big"
+          convolution_param { num_output: 2 kernel_size: 3 pad: 4 weight_filler { type: "xavier" } } }
+        layer { name: "cut" type: "AutoCrop" bottom: "big" bottom: "x" top: "cut" }
+        layer { name: "turned" type: "Transpose" bottom: "cut" top: "y" transpose_param { dim: [3, 0, 2, 1] } }""",
+        "TEST",
+        seed=1,
+    )
+    assert list(net.by_name["cut"].param.crop_param.offset) == [3, 3]
+    assert_same(net, {"x": torch.randn(2, 1, 8, 9)}, to_onnx.model(net))
 
 
 @pytest.mark.parametrize("name", NETS)
