@@ -223,6 +223,11 @@ def permute(g: Graph, node: Node, x: Value) -> Value:
     return g.add("Transpose", x, perm=[*order, *(a for a in axes if a not in order)])
 
 
+@says("Transpose")
+def transpose(g: Graph, node: Node, x: Value) -> Value:
+    return g.add("Transpose", x, perm=list(settings(node)["dim"]))
+
+
 @says("ShuffleChannel")
 def shuffle_channel(g: Graph, node: Node, x: Value) -> Value:
     (below,), group = node.below, settings(node)["group"]
@@ -235,6 +240,12 @@ def flip(g: Graph, node: Node, x: Value) -> Value:
     for axis, wanted in ((2, settings(node)["flip_height"]), (3, settings(node)["flip_width"])):
         x = _reversed(g, x, axis, node.below[0][axis]) if wanted else x
     return x
+
+
+@says("Reverse")
+def reverse(g: Graph, node: Node, x: Value) -> Value:
+    axis = settings(node)["axis"]
+    return _reversed(g, x, axis, node.below[0][axis])
 
 
 def _reversed(g: Graph, x: Value, axis: int, size: int) -> Value:
@@ -251,7 +262,7 @@ def reorg(g: Graph, node: Node, x: Value) -> Value:
     return g.reshape(parts, [0, *node.shapes[0][1:]])
 
 
-@says("Crop")
+@says("AutoCrop", "Crop")
 def crop(g: Graph, node: Node, x: Value, reference: Value) -> Value:
     told, (below, wanted) = settings(node), node.below
     axes = range(told["axis"] % len(below), len(below))

@@ -285,7 +285,7 @@ def eltwise(w: Writer, node: Node) -> str:
     return first
 
 
-@says("Crop")
+@says("AutoCrop", "Crop")
 def crop(w: Writer, node: Node) -> str:
     told, axes = settings(node), len(node.below[0])
     start = told["axis"] % axes

@@ -1,7 +1,7 @@
 """Intel's MultiPhaseSolverParameter: solvers that train one net one after the other, each with a batch size of its own.
 
 Each phase begins with the weights of the one before, and with nothing else of it: its iterations count from 0, its history
-is empty, and its data begin anew. `train_val.prototxt` is the first one's net.
+is empty, and its data begin anew. The net is the first one's.
 """
 
 from __future__ import annotations

@@ -49,6 +49,7 @@ def assert_same(net: Net, inputs: dict[str, torch.Tensor], model: Any) -> None:
 REFUSED = {  # measures, what only training has, files, and what ONNX has no words for
     *("Accuracy", "BoxAnnotatorOHEM", "DetectNetTransformation", "DetectionEvaluate", "HDF5Output", "LabelsequenceAccuracy"),
     *("MarginInnerProduct", "SegAccuracy"),
+    *("BboxAccuracy", "BoxOutput", "DecodeBBox", "DetectionAccuracy", "ProposalTarget", "ROIAlign/mscnn"),
 }
 HARD = {  # cases of other types that are refused
     *("Convolution/axis_0", "Convolution/axis_2", "Convolution/no_spatial_axes"),
@@ -87,9 +88,11 @@ OWN = {  # types of which no recorded case exists
     "Insanity": "insanity_param { lb: 3 ub: 8 }",
     "Mish": "",
     "ROIAlign": "roi_align_param { pooled_h: 3 pooled_w: 2 spatial_scale: 0.5 }",
+    "Reverse": "reverse_param { axis: 2 }",
     "Scatter": "",
     "SeLu": "",
     "SpatialDropout": "",
+    "Transpose": "transpose_param { dim: [0, 3, 1, 2] }",
 }
 
 
@@ -131,8 +134,7 @@ def test_proposals() -> None:
 def test_every_type_that_is_said_is_held_against_onnxruntime() -> None:
     assert set(RULES) <= {
         *OWN,
-        "Proposal",
-        "Silence",
+        *("AutoCrop", "Proposal", "Silence"),
         *(kind for name in CASES for kind in registered(named(name)["prototxt"])),
     }
 
@@ -142,6 +144,20 @@ def test_all_other_types_are_said() -> None:
     assert not [name for name in REFUSED if name not in told and not name.endswith(("Accuracy", "Evaluate"))]
     others = {name for name, kind in layer_types().items() if not (kind.source or kind.loss)}
     assert others - {"Input", "Python"} == set(RULES) | REFUSED
+
+
+def test_crops_that_find_their_offset_and_axes_in_another_order() -> None:
+    net = Net.from_text(
+        """layer { name: "x" type: "Input" top: "x" input_param { shape { dim: [2, 1, 8, 9] } } }
+        layer { name: "big" type: "Convolution" bottom: "x" top: "big"
+          convolution_param { num_output: 2 kernel_size: 3 pad: 4 weight_filler { type: "xavier" } } }
+        layer { name: "cut" type: "AutoCrop" bottom: "big" bottom: "x" top: "cut" }
+        layer { name: "turned" type: "Transpose" bottom: "cut" top: "y" transpose_param { dim: [3, 0, 2, 1] } }""",
+        "TEST",
+        seed=1,
+    )
+    assert list(net.by_name["cut"].param.crop_param.offset) == [3, 3]
+    assert_same(net, {"x": torch.randn(2, 1, 8, 9)}, to_onnx.model(net))
 
 
 @pytest.mark.parametrize("name", NETS)
