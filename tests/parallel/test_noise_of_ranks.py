@@ -17,7 +17,7 @@ from running import ENVIRONMENT, write
 from solver_cli import Net, Solver
 
 NET = """
-layer { name: "data" type: "HDF5Data" top: "x" top: "y" hdf5_data_param { source: "list" batch_size: 16 shuffle: true } }
+layer { name: "data" type: "HDF5Data" top: "x" top: "y" hdf5_data_param { source: "list" batch_size: 32 shuffle: true } }
 layer { name: "ip" type: "InnerProduct" bottom: "x" top: "z"
   inner_product_param { num_output: 2 weight_filler { type: "gaussian" std: 0.5 } } }
 layer { name: "loss" type: "EuclideanLoss" bottom: "z" bottom: "y" top: "loss" }

@@ -87,7 +87,7 @@ def test_ctrl_c_again_and_again_until_the_end(folder: Path) -> None:
 
 
 def test_ctrl_c_while_the_ranks_are_starting(folder: Path) -> None:
-    command = [program("solver-train"), "solver.prototxt", *RANKS, "--set", "max_iter=1000000"]
+    command = [program("solver-train"), "solver.prototxt", *RANKS, "--set", "max_iter=3000"]
     process = subprocess.Popen(
         command, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -97,7 +97,8 @@ def test_ctrl_c_while_the_ranks_are_starting(folder: Path) -> None:
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         time.sleep(0.3)
     end = ended(process)
-    assert (end.code, end.complaints) == (0, []), end.stderr
+    assert end.code in (0, 130)  # 130: they were ready before the last of the signals
+    assert not re.search("Traceback|KeyboardInterrupt|was killed", end.stderr), end.stderr
 
 
 @pytest.mark.parametrize("rank", [0, 1])
