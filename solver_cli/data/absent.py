@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from solver_cli.caffe_pb2 import LayerParameter
+from solver_cli.data.transform import crop_of
 from solver_cli.errors import DataError
 
 
@@ -15,9 +16,9 @@ class AbsentData:
     """
 
     def __init__(self, layer: LayerParameter, error: DataError) -> None:
-        size, message = layer.transform_param.crop_size, getattr(layer, f"{FIELDS.get(layer.type, 'data')}_param")
-        height, width = size, size
-        if layer.type in ("ImageData", "VideoData") and not size:
+        crop, message = crop_of(layer.transform_param), getattr(layer, f"{FIELDS.get(layer.type, 'data')}_param")
+        height, width = crop or (0, 0)
+        if layer.type in ("ImageData", "VideoData") and not crop:
             height, width = message.new_height, message.new_width
         if layer.type not in FIELDS or not height or not width:
             raise error

@@ -26,6 +26,7 @@ FIELDS = (
     *(*resize.FIELDS, "random_seed"),  # of forks, the last NVCaffe's
     *("flow", "is_flow"),  # Intel's, yjxiong's
     "bgr2rgb",  # Intel's: ImageData has done it
+    *("crop_h", "crop_w"),  # SSD's, NVCaffe's
 )
 IDLE = ("use_gpu_transform", "forward_packing", "display", "num_labels")
 THREADED = 1 << 14  # pixels of a picture from which threads pay
@@ -50,12 +51,12 @@ class Transform:
             raise ConfigError("force_color and force_gray exclude each other", field="transform_param.force_gray")
         self.seed = param.random_seed if param.random_seed >= 0 else draw_seed(generator)
         self.force = True if param.force_color else False if param.force_gray else None
-        self.crop: int = param.crop_size
+        self.crop = crop_of(param)
         self.resize = resize.of(param, training)
         self._mirror = param.mirror
         # channels along x of optical flow, of which a mirrored picture has the opposite
         self._flow = slice(0, None, 2) if param.is_flow else slice(2, 3) if param.flow else None
-        self._random_crop = training and self.crop > 0
+        self._random_crop = training and self.crop is not None
         self._scale = np.float32(param.scale)
         self._values = np.array(param.mean_value, np.float32).reshape(-1, 1, 1) if param.mean_value else None
         mean = read_mean(param)
@@ -88,13 +89,13 @@ class Transform:
     def _cut(self, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape after the crop of a picture that has been resized to `shape`."""
         channels, height, width = shape
-        if self.crop > min(height, width):
+        tall, wide = self.crop or (height, width)
+        if tall > height or wide > width:
             more = " (allow_upscale: true enlarges it)" if self.resize else ""
-            raise DataError(
-                f"crop_size {self.crop} is larger than {name}, which is {height} x {width}{more}",
-                field="transform_param.crop_size",
-            )
-        out = (channels, self.crop or height, self.crop or width)
+            what, field = (f"crop_size {tall}", "crop_size") if tall == wide else (f"a crop of {tall} x {wide}", "crop_h")
+            text = f"{what} is larger than {name}, which is {height} x {width}{more}"
+            raise DataError(text, field=f"transform_param.{field}")
+        out = (channels, tall, wide)
         if self._values is not None and len(self._values) not in (1, channels):
             raise ConfigError(
                 f"{len(self._values)} mean values for {name} of {channels} channels: give one, or one for each channel",
@@ -218,7 +219,7 @@ class Transform:
         flip = words[2] % 2 if self._mirror else 0
         if not self.crop:
             return 0, 0, flip
-        down, right = shape[1] - self.crop, shape[2] - self.crop
+        down, right = shape[1] - self.crop[0], shape[2] - self.crop[1]
         if self._random_crop:
             return words[0] % (down + 1), words[1] % (right + 1), flip
         return down // 2, right // 2, flip
@@ -272,6 +273,17 @@ class Transform:
         if self.resize:
             places[:, :2] = (height - shape[2]) // 2, (width - shape[3]) // 2
         return np.where(rows[:, 2:] > 0, [0, width - shape[3], 0] + places * [1, -1, 1], places)
+
+
+def crop_of(param: TransformationParameter) -> tuple[int, int] | None:
+    """Height and width of the crop, None without one. Raises ConfigError."""
+    sides = param.crop_h, param.crop_w
+    if param.crop_size and sides not in ((0, 0), (param.crop_size, param.crop_size)):
+        raise ConfigError("give crop_size, or crop_h and crop_w", field="transform_param.crop_size")
+    if bool(param.crop_h) != bool(param.crop_w):
+        field = "crop_h" if param.crop_h else "crop_w"
+        raise ConfigError("crop_h and crop_w must be set together", field=f"transform_param.{field}")
+    return (param.crop_size, param.crop_size) if param.crop_size else sides if param.crop_h else None
 
 
 def only(param: TransformationParameter, fields: Iterable[str]) -> TransformationParameter:

@@ -175,13 +175,27 @@ def test_the_size_is_rounded_as_nvcaffe_does() -> None:
         ("img_rand_resize_lower: 8 img_rand_resize_upper: 9", "img_rand_resize_lower", "needs a crop_size"),
         ("rand_resize_ratio_lower: 2 rand_resize_ratio_upper: 2", "rand_resize_ratio_lower", "needs a crop_size"),
         ("vertical_stretch_upper: 2", "vertical_stretch_upper", "needs a crop_size"),
-        ("crop_h: 4", "crop_h", "crop_h is not supported"),
+        ("crop_h: 4", "crop_h", "must be set together"),
+        ("crop_h: 4 crop_w: 5 crop_size: 4", "crop_size", "give crop_size, or crop_h and crop_w"),
     ],
 )
 def test_what_makes_no_batch_is_refused(rule: str, field: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words) as caught:
         source("files", rule)
     assert caught.value.field == f"transform_param.{field}"
+
+
+@pytest.mark.parametrize("kind", ["files", "raw", "encoded"])
+def test_a_crop_of_two_sides(kind: str) -> None:
+    """The centre in testing, anywhere in training."""
+    planes = PIXELS.transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(data(kind, "crop_h: 10 crop_w: 20", training=False), planes[:, :, 7:17, 5:25])
+    cuts = data(kind, "crop_h: 23 crop_w: 29")
+    windows = [[x[:, i : i + 23, j : j + 29] for i in (0, 1) for j in (0, 1)] for x in planes]
+    found = [next(i for i, part in enumerate(four) if (part == cut).all()) for cut, four in zip(cuts, windows, strict=True)]
+    assert len(set(found)) > 1
+    with pytest.raises(DataError, match=r"a crop of 25 x 20 is larger than .*, which is 24 x 30"):
+        source(kind, "crop_h: 25 crop_w: 20").next_batch()
 
 
 def test_a_picture_below_the_crop_is_refused_with_the_remedy() -> None:
