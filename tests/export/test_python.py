@@ -284,7 +284,7 @@ def test_a_layer_that_learns_between(kind: str) -> None:
         "MultinomialLogisticLoss",
         "HingeLoss hinge_loss_param { norm: L2 }",
         "L1Loss",
-        "SmoothL1Loss smooth_l1_loss_param { sigma: 2 }",
+        "SmoothL1Loss loss_weight: 1 smooth_l1_loss_param { sigma: 2 }",
     ],
 )
 def test_a_loss(kind: str) -> None:
