@@ -218,6 +218,16 @@ def batch_norm(g: Graph, node: Node, x: Value) -> Value:
     return g.add("Relu", y) if getattr(m, "relu", False) else y
 
 
+@says("BatchNorm/normface")
+def half_batch_norm(g: Graph, node: Node, x: Value) -> Value:
+    m: Any = node.module
+    if m.from_batch:
+        refuse("takes its statistics from the batch: set use_global_stats", "batch_norm_param.use_global_stats")
+    mean, variance = (each.view(-1, *[1] * (len(node.below[0]) - 2)) for each in statistics(node))
+    x = g.add("Sub", x, g.constant(mean, "mean")) if m.centres else x
+    return g.add("Div", x, g.constant((variance + m.eps).sqrt(), "deviation")) if m.scales else x
+
+
 @says("BatchNorm/nvcaffe")
 def nv_batch_norm(g: Graph, node: Node, x: Value) -> Value:
     m: Any = node.module

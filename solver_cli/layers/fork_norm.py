@@ -225,3 +225,36 @@ class IntelBatchNorm(BatchNorm):
         for i in range(parts):
             self._add(mean.view(parts, -1)[i], variance.view(parts, -1)[i])
         return y.view(self.records, parts, *x.shape[1:]).transpose(0, 1).flatten(0, 1)
+
+
+@layer("BatchNorm/normface", origin="NormFace", param="batch_norm_param", same_shape=True, apart=True)
+class HalfBatchNorm(BatchNorm):
+    """top = BatchNorm that subtracts no mean (`disable_mean`) or divides by no deviation (`disable_variance`).
+
+    Without the mean the variance is the mean of the squares. The sum of what is left out stays as it is.
+    """
+
+    def __init__(self, param: BatchNormParameter, shapes: Sequence[Shape]):
+        super().__init__(param, shapes)
+        self.centres, self.scales = not param.disable_mean, not param.disable_variance
+
+    def absorbs(self, following: nn.Module) -> None:
+        """It does not run a Scale behind it."""
+
+    def forward(self, x: Tensor, scale: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        axes, each = [axis for axis in range(x.dim()) if axis != 1], [1, -1] + [1] * (x.dim() - 2)
+        share = torch.where(self.factor == 0, 0, 1 / self.factor)
+        mean = x.mean(axes) if self.from_batch else self.mean * share
+        top = x - mean.view(each) if self.centres else x
+        variance = top.square().mean(axes) if self.from_batch else self.variance * share
+        if self.from_batch:
+            values = x.numel() // x.shape[1]
+            self._add(mean.detach(), variance.detach() * (values / max(values - 1, 1)))
+        return top / (variance + self.eps).sqrt().view(each) if self.scales else top
+
+    def _add(self, mean: Tensor, variance: Tensor) -> None:
+        kept = self.mean.clone(), self.variance.clone()
+        super()._add(mean, variance)
+        for own, before, wanted in zip((self.mean, self.variance), kept, (self.centres, self.scales), strict=True):
+            if not wanted:
+                own.copy_(before)

@@ -76,6 +76,7 @@ ROWS = (
         "nvcaffe",
         "batch_norm_param.scale_bias batch_norm_param.scale_filler batch_norm_param.bias_filler",
     ),
+    Row("BatchNorm", "normface", "batch_norm_param.disable_mean batch_norm_param.disable_variance"),
     Row("BatchNorm", BVLC, usual=True),
     Row("Crop", BVLC, "crop_param", beside="ImageLabelmapData:image_data_param.normalize"),
     Row("Crop", "hed", beside="ImageLabelmapData", registered="Crop"),

@@ -231,6 +231,8 @@ KNOWN_TO: dict[str, set[str]] = {
     "BatchNormParameter.scale_filler": {"BatchNorm/nvcaffe"},
     "BatchNormParameter.bias_filler": {"BatchNorm/nvcaffe", "BatchNorm/intel"},
     "BatchNormParameter.scale_bias": {"BatchNorm/nvcaffe"},
+    "BatchNormParameter.disable_mean": {"BatchNorm/normface"},
+    "BatchNormParameter.disable_variance": {"BatchNorm/normface"},
     "BatchNormParameter.use_weight_bias": {"BatchNorm/intel"},
     "BatchNormParameter.bias_term": {"BatchNorm/intel"},
     "BatchNormParameter.filler": {"BatchNorm/intel"},

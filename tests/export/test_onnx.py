@@ -80,6 +80,7 @@ X = (2, 4, 6, 6)
 ROIS = torch.tensor([[0, 0, 0, 11, 9], [1, 2.5, 3.5, 7, 20], [0, 5, 5, 5, 5]])
 OWN = {  # types of which no recorded case exists
     "BatchNorm/intel": "batch_norm_param { use_weight_bias: true relu: true stats_batch_size: 2 }",
+    "BatchNorm/normface": "batch_norm_param { disable_variance: true }",
     "ContinuationIndicator": "continuation_indicator_param { time_step: 3 }",
     "Gather": "",
     "GroupNorm": "group_norm_param { num_groups: 2 scale_filler { type: 'gaussian' std: 1 } }",

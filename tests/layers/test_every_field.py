@@ -102,6 +102,8 @@ EXAMPLES = {  # nets of types that nobody has recorded
     % ("1 dim: 7 dim: 3 dim: 3", "1 dim: 1 dim: 9 dim: 5")
     + 'layer { name: "test" type: "Yolov3" bottom: "x" bottom: "z" top: "y" '
     "yolov3_param { use_logic_gradient: true num: 1 num_class: 2 mask: 0 biases: 10 biases: 14 } }",
+    "BatchNorm/normface": INPUT
+    + 'layer { name: "test" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { disable_mean: true } }',
     "BatchNorm/intel": INPUT
     + 'layer { name: "test" type: "BatchNorm" bottom: "x" top: "y" batch_norm_param { use_weight_bias: true } }',
     "CtcLoss": TWO

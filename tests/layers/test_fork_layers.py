@@ -54,6 +54,38 @@ def test_statistics_of_a_resumed_run_are_those_of_one_that_went_on(text: str) ->
         assert mine.blob.equal(theirs.blob)
 
 
+@pytest.mark.parametrize("left_out", ["mean", "variance"])
+def test_half_a_batch_norm_of_normface(left_out: str) -> None:
+    """The fork's backward pass, term by term, and what is kept of two batches for testing."""
+    text = f'type: "BatchNorm" batch_norm_param {{ disable_{left_out}: true moving_average_fraction: 0.5 }}'
+    net, kept = net_of(text, (4, 3, 2, 5)), [torch.zeros(3), torch.zeros(3)]
+    for seed in range(2):
+        x, dy = (torch.randn(4, 3, 2, 5, generator=torch.Generator().manual_seed(2 * seed + i)) + i for i in (1, 0))
+        x.requires_grad_()
+        y = net({"x0": x})[1]["y0"]
+        (found,) = torch.autograd.grad(y, x, dy)
+
+        def mean(values: Tensor) -> Tensor:
+            return values.mean((0, 2, 3), keepdim=True)
+
+        z = x.detach()
+        if left_out == "mean":
+            deviation = (mean(z**2) + 1e-5).sqrt()
+            wanted, gradient = z / deviation, (dy - mean(dy * z / deviation) * z / deviation) / deviation
+            kept[1] = 0.5 * kept[1] + mean(z**2).flatten() * 40 / 39
+        else:
+            wanted, gradient = z - mean(z), dy - mean(dy)
+            kept[0] = 0.5 * kept[0] + mean(z).flatten()
+        torch.testing.assert_close(y.detach(), wanted, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(found, gradient, rtol=1e-5, atol=1e-5)
+    for blob, sums in zip(net.params["test"], [*kept, torch.tensor([1.5])], strict=True):
+        torch.testing.assert_close(blob.detach(), sums)
+    tested = net_of(text, (4, 3, 2, 5), phase="TEST")
+    tested.share_with(net)
+    centre, deviation = kept[0] / 1.5, 1 if left_out == "variance" else (kept[1] / 1.5 + 1e-5).sqrt().view(3, 1, 1)
+    torch.testing.assert_close(tested({"x0": z})[1]["y0"].detach(), (z - centre.view(3, 1, 1)) / deviation)
+
+
 def test_rates_that_a_fork_sets_count_whatever_the_text_says(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     rates = "".join(f" param {{ lr_mult: {rate} }}" for rate in (2, 3, 1, 1))

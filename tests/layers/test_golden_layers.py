@@ -33,8 +33,8 @@ NOT_ON_A_CPU = {"pooling_stochastic"}  # what Caffe has on a GPU only, and we ev
 UNRECORDED = {  # tested by themselves
     *("BboxAccuracy", "BoxOutput", "DecodeBBox", "DetectionAccuracy", "DetectionLoss", "ProposalTarget", "ROIAlign/mscnn"),
     *("AutoCrop", "Reverse", "Transpose", "SigmoidCrossEntropyLoss/hed", "SigmoidCrossEntropyLoss/rcf"),
-    *("BatchNorm/intel", "CtcLoss", "DiceCoefLoss", "FocalLoss", "Proposal", "ROIAlign", "SeLu", "SmoothL1Loss/normface"),
-    "SmoothL1Loss/ssd",
+    *("BatchNorm/intel", "BatchNorm/normface", "CtcLoss", "DiceCoefLoss", "FocalLoss", "Proposal", "ROIAlign", "SeLu"),
+    *("SmoothL1Loss/normface", "SmoothL1Loss/ssd"),
     *("SpatialDropout", "TripletLoss", "Yolov3"),
     *("GroupNorm", "HSwish", "HardSwish", "Insanity", "Mish"),
     *("ContinuationIndicator", "DetectNetTransformation", "Gather", "LabelsequenceAccuracy", "Scatter", "SegAccuracy"),

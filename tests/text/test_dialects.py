@@ -45,6 +45,7 @@ INPUT = 'layer { name: "in" type: "Input" top: "a" input_param { shape { dim: 1 
         ('type: "BatchNorm" batch_norm_param { scale_bias: true }', "BatchNorm/nvcaffe"),
         ('type: "BatchNorm" batch_norm_param { bias_filler { } }', "BatchNorm/nvcaffe"),
         ('type: "BatchNorm" batch_norm_param { bias_filler { } use_weight_bias: true }', "BatchNorm/intel"),
+        ('type: "BatchNorm" batch_norm_param { disable_variance: true }', "BatchNorm/normface"),
         ('type: "Crop"', "Crop"),
         ('type: "DetectionOutput" detection_output_param { num_classes: 2 }', "DetectionOutput"),
         ('type: "DetectionOutput" detection_output_param { side: 13 }', "DetectionOutput/yolo2"),
