@@ -50,7 +50,8 @@ class NoiseScale:
         self._averages = [0.0] * 5  # decayed sums of 1, |G|^2, |G|^4 and tr(Sigma); and of the squared weights
 
     def start(self, apart: bool = True) -> None:
-        """Begin an iteration; look at the gradients of the blobs that are learned now, if it is one to be measured.
+        """Begin an iteration, or begin it again; look at the gradients of the blobs that are learned now, if it is one to be
+        measured, which all ranks do in the same ones.
 
         `apart`: whether each piece's gradients come from records of its own; else all count as one piece.
         """
@@ -60,7 +61,6 @@ class NoiseScale:
             self._blobs = [x.blob for x in self.net.learned if x.blob.requires_grad and x.lr_mult]
             blobs = self._blobs if apart else []
             self._hooks = [blob.register_hook(self._see) for blob in blobs]  # type: ignore[no-untyped-call]
-        self._count += 1
 
     @property
     def watching(self) -> bool:
@@ -81,6 +81,7 @@ class NoiseScale:
 
     def end(self) -> None:
         """Take in the iteration, whose gradients are complete. One of a single piece tells nothing."""
+        self._count += 1
         pieces = list(self._pieces.values())
         self.batch = sum(records for _, records in pieces)
         if not self._apart:
