@@ -13,7 +13,6 @@ from solver_cli.caffe_pb2 import EmbedParameter, InnerProductParameter, LayerPar
 from solver_cli.errors import ConfigError, DataError
 from solver_cli.fillers import filled
 from solver_cli.layers.common import Shape, canonical_axis
-from solver_cli.layers.product import linear
 from solver_cli.registry import Shapes, by_axis, layer
 
 LEAST = 1e-6  # added to the square of a row's length
@@ -73,7 +72,7 @@ class InnerProduct(nn.Module):
                     rows.div_((rows.square().sum(1, keepdim=True) + LEAST).sqrt())
         weight = weight.flatten(1)
         bias = self.bias if bias is None else bias.flatten()
-        y = linear(x.flatten(self.axis), weight.t() if self.transpose else weight, bias)
+        y = F.linear(x.flatten(self.axis), weight.t() if self.transpose else weight, bias)
         return y if self.slope == 1 else F.leaky_relu(y, self.slope) if self.slope else y.relu()
 
 

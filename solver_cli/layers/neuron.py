@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -94,29 +93,7 @@ class Dropout(nn.Module):
     def _drawn(self, like: Tensor, dtype: torch.dtype) -> Tensor:
         mask = torch.empty(like.shape, dtype=dtype, device=like.device)  # whatever the layout of `like`
         generator = None if like.is_meta else self.generator
-        return drawn(mask, self.dealt, lambda x: _bernoulli(x, 1 - self.ratio, generator))
-
-
-def _bernoulli(mask: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """1 with probability `share`, in the memory of `mask`."""
-    if mask.device.type == "cpu" and not torch.compiler.is_compiling() and _drawn_evenly():
-        return mask.copy_(_evenly(mask, share, generator))
-    return mask.bernoulli_(share, generator=generator)
-
-
-def _evenly(mask: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """1 where a number drawn from 0 to 1 is below `share`."""
-    return torch.empty(mask.shape, dtype=torch.float64).uniform_(generator=generator) < share
-
-
-@lru_cache
-def _drawn_evenly() -> bool:
-    """Whether that gives the very numbers that bernoulli_ gives on this CPU, in a third of the time: not where MKL draws."""
-    drawn = []
-    for draw in (_evenly, Tensor.bernoulli_):
-        generator = torch.Generator().manual_seed(1)
-        drawn.append((draw(torch.empty(999), 0.3, generator=generator).bool(), generator.get_state()))
-    return all(torch.equal(one, other) for one, other in zip(*drawn, strict=True))
+        return drawn(mask, self.dealt, lambda x: x.bernoulli_(1 - self.ratio, generator=generator))
 
 
 @layer("SpatialDropout", origin="Intel", param="dropout_param", apart=True, half=True)

@@ -121,15 +121,6 @@ def test_dropout_draws_anew_and_repeats_by_seed():
     assert (first == 0).float().mean().item() == pytest.approx(0.3, abs=0.02)
 
 
-def test_dropout_draws_what_bernoulli_draws():
-    net = dropout(0.3)
-    generator = torch.Generator()
-    generator.set_state(net.draws.get_state())
-    drawn = torch.empty(10000).bernoulli_(0.7, generator=generator)
-    assert (run(net) != 0).equal(drawn != 0)
-    assert net.draws.get_state().equal(generator.get_state())
-
-
 def test_dropout_copies_outside_of_training():
     assert run(dropout(0.3, "TEST")).equal(torch.ones(10000))
     assert run(dropout(1, "TEST")).equal(torch.ones(10000))
