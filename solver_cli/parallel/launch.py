@@ -29,7 +29,7 @@ def launch(run: Callable[..., Any], size: int, *arguments: Any) -> int:
 
     Signals are handed on to all of them. If one fails, or is killed, the others end within GRACE seconds.
     """
-    _share_processors(size)
+    share_processors(size)
     with tempfile.TemporaryDirectory(prefix="solver-train-ranks-") as folder:
         meeting = (Path(folder) / "meeting").as_uri()
         processes: list[BaseProcess] = []
@@ -42,7 +42,7 @@ def launch(run: Callable[..., Any], size: int, *arguments: Any) -> int:
             return _wait(processes)
 
 
-def _share_processors(size: int) -> None:
+def share_processors(size: int) -> None:
     """Leave each rank its part of the processors, unless somebody has said how many, and let them meet on this machine."""
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // size)))
     if sys.platform == "linux":

@@ -126,13 +126,17 @@ class Ranks:
             distributed.broadcast_object_list(found)
         return found[0]  # type: ignore[no-any-return]
 
+    def copy_first(self, tensors: Sequence[Tensor]) -> None:
+        """Give the tensors the first rank's values. Raises RankError."""
+        for tensor in tensors if self.size > 1 else ():
+            with self._waiting():
+                distributed.broadcast(tensor, 0)
+
     @contextmanager
     def as_first(self, tensors: Sequence[Tensor]) -> Iterator[None]:
         """Inside, the tensors have the first rank's values; then their own again. Raises RankError."""
         own = [tensor.clone() for tensor in tensors] if self.size > 1 else []
-        for tensor in tensors if self.size > 1 else ():
-            with self._waiting():
-                distributed.broadcast(tensor, 0)
+        self.copy_first(tensors)
         try:
             yield
         finally:

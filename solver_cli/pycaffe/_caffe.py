@@ -6,7 +6,6 @@ from solver_cli.pycaffe.blob import Blob as Blob
 from solver_cli.pycaffe.blob import BlobVec as BlobVec
 from solver_cli.pycaffe.blob import BlobVec as RawBlobVec  # noqa: F401
 from solver_cli.pycaffe.layer import Layer as Layer
-from solver_cli.pycaffe.mode import NCCL as NCCL
 from solver_cli.pycaffe.mode import Timer as Timer
 from solver_cli.pycaffe.mode import has_nccl as has_nccl
 from solver_cli.pycaffe.mode import init_log as init_log
@@ -23,6 +22,7 @@ from solver_cli.pycaffe.mode import solver_count as solver_count
 from solver_cli.pycaffe.mode import solver_rank as solver_rank
 from solver_cli.pycaffe.mode import write_log as log  # noqa: F401
 from solver_cli.pycaffe.net import Net as Net
+from solver_cli.pycaffe.several import NCCL as NCCL
 from solver_cli.pycaffe.solver import AdaDeltaSolver as AdaDeltaSolver
 from solver_cli.pycaffe.solver import AdaGradSolver as AdaGradSolver
 from solver_cli.pycaffe.solver import AdamSolver as AdamSolver

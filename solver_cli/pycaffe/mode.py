@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Any
 
 import torch
 
@@ -72,9 +71,10 @@ def solver_count() -> int:
 
 
 def set_solver_count(count: int) -> None:
-    """Only a single solver can train."""
-    if count != 1:
-        raise RuntimeError(f"set_solver_count({count}): one solver trains at a time here; use iter_size for larger batches")
+    """Let the next solver train with others, `count` in all: see `several`."""
+    if count < 1:
+        raise RuntimeError(f"set_solver_count({count}): at least one solver trains")
+    _Mode.solvers = count
 
 
 def solver_rank() -> int:
@@ -92,21 +92,14 @@ def set_multiprocess(on: bool) -> None:
     _Mode.multiprocess = on
 
 
+def multiprocess() -> bool:
+    """Whether solvers that train together are processes of their own."""
+    return _Mode.multiprocess
+
+
 def has_nccl() -> bool:
-    """Whether several GPUs can train together through NCCL: no."""
-    return False
-
-
-class NCCL:
-    """Refuses: see `has_nccl`."""
-
-    def __init__(self, *args: Any):
-        raise RuntimeError("NCCL: training on several GPUs from Python is not supported; use one GPU, and iter_size")
-
-    @staticmethod
-    def new_uid() -> bytes:
-        """Refuses as well."""
-        raise RuntimeError("NCCL.new_uid: training on several GPUs from Python is not supported")
+    """Whether several solvers can train together."""
+    return True
 
 
 # -- log --------------------------------------------------------------------------------------------------------------

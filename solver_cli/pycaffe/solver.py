@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from solver_cli.caffe_pb2 import SolverParameter
-from solver_cli.pycaffe import mode
+from solver_cli.pycaffe import mode, several
 from solver_cli.pycaffe.net import Net, clear_gradients, unwrapped
 from solver_cli.solver import solver as core
 from solver_cli.solver.solverspec import read_solver
@@ -30,7 +30,7 @@ class Solver:
         if seed is not None and spec.param.random_seed < 0:
             spec.param.random_seed = seed
         with unwrapped():
-            self.core = _Solver(spec, device=mode.device(), allow_nan=True)
+            self.core = _Solver(spec, device=mode.device(), ranks=several.ranks(), allow_nan=True)
         self._callbacks = _Callbacks(self.core)
         self.core.watchers.append(self._callbacks)
         self.net = self.core.shown = Net.of(self.core.net)
@@ -96,9 +96,13 @@ class Solver:
             for slot in self.core.history:
                 slot.data = slot.data.to(device)
 
-    def add_callback(self, on_start: Callable[[], object], on_gradients_ready: Callable[[], object]) -> None:
-        """Call `on_start()` before each iteration's first pass, `on_gradients_ready()` before its update."""
-        self._callbacks.pairs.append((on_start, on_gradients_ready))
+    def add_callback(
+        self, on_start: Callable[[], object] | several.NCCL, on_gradients_ready: Callable[[], object] = lambda: None
+    ) -> None:
+        """Call `on_start()` before each iteration's first pass, `on_gradients_ready()` before its update. An NCCL has
+        nothing to do there."""
+        if not isinstance(on_start, several.NCCL):
+            self._callbacks.pairs.append((on_start, on_gradients_ready))
 
     def share_weights(self, net: Net) -> None:
         """Let `net` use the weights of this solver's net."""

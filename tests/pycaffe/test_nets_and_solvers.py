@@ -512,11 +512,11 @@ def test_modes_and_lists(caplog: pytest.LogCaptureFixture) -> None:
     caffe.set_mode_cpu()
     assert {"Convolution", "Data", "Python"} <= set(caffe.layer_type_list())
     assert (caffe.TRAIN, caffe.TEST, caffe.__version__) == (0, 1, "1.0.0")
-    assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, False)
+    assert (caffe.solver_count(), caffe.solver_rank(), caffe.has_nccl()) == (1, 0, True)
     caffe.set_solver_rank(0)
     caffe.set_solver_count(1)
     caffe.set_multiprocess(False)
-    for refused in (lambda: caffe.NCCL(None, ""), caffe.NCCL.new_uid, lambda: caffe.set_solver_count(2)):
+    for refused in (lambda: caffe.NCCL(None, b"another"), lambda: caffe.set_solver_count(0)):
         with pytest.raises(RuntimeError):
             refused()
 
