@@ -11,7 +11,7 @@ import tempfile
 from contextlib import ExitStack
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
@@ -19,9 +19,6 @@ from solver_cli import log
 from solver_cli.parallel.launch import share_processors
 from solver_cli.parallel.ranks import ALONE, Ranks, joined
 from solver_cli.pycaffe import mode
-
-if TYPE_CHECKING:
-    from solver_cli.pycaffe.solver import Solver
 
 MEETING = "SOLVER_TRAIN_MEETING"  # names the place where solvers meet to processes that are started after `new_uid`
 
@@ -56,8 +53,8 @@ def ranks() -> Ranks:
 class NCCL:
     """What lets solvers train together, for scripts that say so: the solvers do it without."""
 
-    def __init__(self, solver: Solver, uid: bytes):
-        """`uid`: from `new_uid`. Raises RuntimeError if it is another training's."""
+    def __init__(self, solver: Any, uid: bytes):
+        """`solver`: a pycaffe one. `uid`: from `new_uid`. Raises RuntimeError if it is another training's."""
         if uid.decode() != os.environ.get(MEETING):
             raise RuntimeError("NCCL: this uid is of another training; one NCCL.new_uid() serves all its processes")
         self.solver = solver
