@@ -249,12 +249,6 @@ class HalfBatchNorm(BatchNorm):
         variance = top.square().mean(axes) if self.from_batch else self.variance * share
         if self.from_batch:
             values = x.numel() // x.shape[1]
-            self._add(mean.detach(), variance.detach() * (values / max(values - 1, 1)))
+            unbiased = variance.detach() * (values / max(values - 1, 1))
+            self._add(mean.detach() if self.centres else None, unbiased if self.scales else None)
         return top / (variance + self.eps).sqrt().view(each) if self.scales else top
-
-    def _add(self, mean: Tensor, variance: Tensor) -> None:
-        kept = self.mean.clone(), self.variance.clone()
-        super()._add(mean, variance)
-        for own, before, wanted in zip((self.mean, self.variance), kept, (self.centres, self.scales), strict=True):
-            if not wanted:
-                own.copy_(before)

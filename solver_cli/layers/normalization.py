@@ -128,10 +128,12 @@ class BatchNorm(nn.Module):
         self._add(mean, variance)
         return y
 
-    def _add(self, mean: Tensor, variance: Tensor) -> None:
-        if not (mean.is_meta or self.repeating):
+    def _add(self, mean: Tensor | None, variance: Tensor | None) -> None:
+        """Count a batch's statistics; the sum of those that it has not stays as it is."""
+        if not (self.factor.is_meta or self.repeating):
             for stored, batch in ((self.mean, mean), (self.variance, variance)):
-                torch.add(batch, stored, alpha=self.fraction, out=stored)
+                if batch is not None:
+                    torch.add(batch, stored, alpha=self.fraction, out=stored)
             self.factor.mul_(self.fraction).add_(1)
 
 

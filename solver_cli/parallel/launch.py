@@ -19,6 +19,7 @@ from typing import Any
 from torch import multiprocessing
 
 from solver_cli import log
+from solver_cli.data.pool import processors
 
 GRACE = 30.0  # seconds in which the others end by themselves after one has failed
 FORWARDED = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -44,7 +45,7 @@ def launch(run: Callable[..., Any], size: int, *arguments: Any) -> int:
 
 def share_processors(size: int) -> None:
     """Leave each rank its part of the processors, unless somebody has said how many, and let them meet on this machine."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // size)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // size)))
     if sys.platform == "linux":
         os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
 

@@ -161,13 +161,19 @@ def test_crops_that_find_their_offset_and_axes_in_another_order() -> None:
     assert_same(net, {"x": torch.randn(2, 1, 8, 9)}, to_onnx.model(net))
 
 
+def deployed(name: str) -> Net:
+    """The deploy net of a config, whose text is left in net.prototxt, with weights drawn at random."""
+    Path("net.prototxt").write_text(written(name))
+    net = nets.build(nets.as_deployed(read_test_net("net.prototxt")), None)
+    randomised(net)
+    return net
+
+
 @pytest.mark.parametrize("name", NETS)
 def test_net(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The net of a config, some layers narrower, on another batch than the file's."""
     monkeypatch.chdir(tmp_path)
-    Path("net.prototxt").write_text(written(name))
-    net = nets.build(nets.as_deployed(read_test_net("net.prototxt")), None)
-    randomised(net)
+    net = deployed(name)
     net.save("w.caffemodel")
     done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "net.onnx")
     assert (done.code, done.stdout) == (0, "wrote net.onnx\n"), done.stderr
@@ -183,9 +189,7 @@ def test_net(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_detectors(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What detectors find, in as many pictures as there are; what poolings of regions and unpoolings give."""
     monkeypatch.chdir(tmp_path)
-    Path("net.prototxt").write_text(written(name))
-    net = nets.build(nets.as_deployed(read_test_net("net.prototxt")), None)
-    randomised(net)
+    net = deployed(name)
     given = dict(zip(net.inputs, (x.float() for x in pictured(name)), strict=False))
     if not name.startswith("faster_rcnn"):
         given["data"] = torch.cat((given["data"], given["data"].flip(3)))

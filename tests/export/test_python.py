@@ -63,15 +63,20 @@ def batch(name: str, classes: int) -> list[Tensor]:
     return [data, torch.randint(0, classes, (2, *LABELS.get(name, ())), generator=generator).double()]
 
 
-@pytest.mark.parametrize("name", NETS)
-def test_the_module_computes_and_learns_what_the_net_does(name: str, folder: Path) -> None:
+def exported(name: str) -> Any:
+    """The source that is made of a config and of weights drawn at random, as a module; the weights lie in made.pt."""
     Path("net.prototxt").write_text(written(name))
     trained = Net.from_file("net.prototxt", "TRAIN", seed=1)
     randomised(trained)
     trained.save("w.caffemodel")
     done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
     assert (done.code, done.stderr) == (0, ""), done.stderr
-    source = imported("made.py")
+    return imported("made.py")
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_the_module_computes_and_learns_what_the_net_does(name: str, folder: Path) -> None:
+    source = exported(name)
     classes = {"siamese": 2, "unet": 2, "mnist": 10, "cifar10": 10}.get(name.partition("/")[0], 1000)
     data, labels = batch(name, classes)
     for phase in ("TEST", "TRAIN"):
@@ -132,13 +137,7 @@ def _assert_gradients(ours: Net, theirs: Any) -> None:
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_detectors_compute_and_learn_what_their_nets_do(name: str) -> None:
-    Path("net.prototxt").write_text(written(name))
-    trained = Net.from_file("net.prototxt", "TRAIN", seed=1)
-    randomised(trained)
-    trained.save("w.caffemodel")
-    done = call(command, "net.prototxt", "--weights", "w.caffemodel", "--to", "made.py")
-    assert (done.code, done.stderr) == (0, ""), done.stderr
-    source, data = imported("made.py"), pictured(name)
+    source, data = exported(name), pictured(name)
     names = next(layer for layer in netspec.read_net("net.prototxt").param.layer if layer.type == "DummyData").top
     for phase in ("TEST", "TRAIN"):
         (wanted_loss, blobs), ours = computed(phase, data)
